@@ -1,0 +1,38 @@
+# `make run` and `make test` are all a newcomer needs; `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?=
+ONCE ?=
+PORT ?= 7071
+
+.PHONY: help run test lint bench clean
+help:  ## what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.run: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Forescale needs Python 3.11 or later, this is %s. Try: make PYTHON=python3.13 …" % sys.version.split()[0])'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing requirements into $(VENV) (the first time takes a minute or two) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements.txt requirements-dev.txt $(VENV)/.run
+	@echo "Installing the tools that check Forescale …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+run: $(VENV)/.run  ## train, publish and run the app here: make run [DATA=file.csv] [ONCE=1] [PORT=7071]
+	@$(BIN)/python -m devhost --port $(PORT) $(if $(DATA),--data "$(DATA)") $(if $(ONCE),--once)
+
+lint: $(VENV)/.dev  ## formatting, ruff, mypy strict, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+
+test: lint  ## every check (REQUIRE_ALL=1 makes a skipped test a failure)
+	$(BIN)/python -m pytest --cov --cov-report=
+
+clean:  ## remove what make made here
+	rm -rf $(VENV) .tools .cache .forescale .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,1 @@
+"""Sizes node pools ahead of demand."""

@@ -1,0 +1,1 @@
+"""The pure heart: from a forecast and a pool's state to a decision with its reasons."""

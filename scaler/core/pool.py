@@ -1,0 +1,71 @@
+"""A node pool as the decision sees it, and the one change that may be asked of it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Lever(StrEnum):
+    """What Forescale moves: the autoscaler's floor where there is an autoscaler, the count where there is none."""
+
+    COUNT = "count"
+    MIN_COUNT = "min_count"
+
+
+class Provisioning(StrEnum):
+    """Whether the pool can be written to."""
+
+    READY = "ready"
+    BUSY = "busy"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoscalerBounds:
+    """The cluster autoscaler's own limits."""
+
+    min_count: int
+    max_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolState:
+    """What was read of a node pool; ``etag`` ties a later resize to exactly this state (None: the API gave none)."""
+
+    nodes: int
+    provisioning: Provisioning
+    autoscaler: AutoscalerBounds | None = None
+    is_system: bool = False
+    etag: str | None = None
+    vm_size: str = ""
+    zones: tuple[str, ...] = ()
+    is_spot: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what no pool can be."""
+        if self.nodes < 0:
+            msg = f"a pool cannot have {self.nodes} nodes"
+            raise ValueError(msg)
+
+    @property
+    def lever(self) -> Lever:
+        """What a resize of this pool moves."""
+        return Lever.COUNT if self.autoscaler is None else Lever.MIN_COUNT
+
+    @property
+    def setting(self) -> int:
+        """The lever's present value: what a decision that changes nothing would write."""
+        return self.nodes if self.autoscaler is None else self.autoscaler.min_count
+
+    @property
+    def is_writable(self) -> bool:
+        """AKS takes a resize only in a settled state; ``failed`` is writable, to repair it."""
+        return self.provisioning in {Provisioning.READY, Provisioning.FAILED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resize:
+    """Set ``lever`` to ``nodes``."""
+
+    lever: Lever
+    nodes: int

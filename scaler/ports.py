@@ -1,0 +1,77 @@
+"""What the scaler needs from the world."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from scaler.core.pool import PoolState, Resize
+from shared.pools import Pool
+from shared.series import History
+
+
+class DemandSource(Protocol):
+    """Recent demand of one pool."""
+
+    def history(self, now_utc: datetime) -> History:
+        """Return the complete intervals known at ``now_utc``, as many as the source keeps.
+
+        Raises :class:`shared.errors.DemandError` (:class:`~shared.errors.DemandUnavailable` if it may work later).
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """A resize that the platform accepted; ``handle`` is opaque, and enough to ask for its outcome after a restart."""
+
+    handle: str
+    resize: Resize
+    started_at: datetime
+
+
+class OperationStatus(StrEnum):
+    """How an accepted resize stands."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationOutcome:
+    """How an operation ended, or that it has not; ``error_code`` is the platform's own where it failed."""
+
+    status: OperationStatus
+    took: timedelta | None = None
+    error_code: str = ""
+    error_message: str = ""
+
+
+class NodePools(Protocol):
+    """Node pools that can be read and resized; one instance serves every pool, from several threads.
+
+    Errors of every call are :class:`shared.errors.CloudError` and its children. Reads of several pools of one
+    cluster within a tick may be answered from one call to the platform.
+    """
+
+    def read(self, pool: Pool) -> PoolState:
+        """Return the pool's present state.
+
+        Raises :class:`~shared.errors.PoolNotFound`, :class:`~shared.errors.PoolUnsupported`,
+        :class:`~shared.errors.Forbidden`, :class:`~shared.errors.Throttled`, :class:`~shared.errors.Transient`.
+        """
+        ...
+
+    def resize(self, pool: Pool, state: PoolState, resize: Resize) -> Operation:
+        """Ask for the resize of the pool as it was read (If-Match its etag); returns once *accepted*, never waits.
+
+        Raises what :meth:`read` does, and :class:`~shared.errors.PoolBusy`, :class:`~shared.errors.PoolChanged`,
+        :class:`~shared.errors.QuotaExceeded`, :class:`~shared.errors.NoCapacity`.
+        """
+        ...
+
+    def outcome(self, pool: Pool, operation: Operation) -> OperationOutcome:
+        """Tell how an accepted operation stands, without waiting."""
+        ...

@@ -1,0 +1,1 @@
+"""Replays history through the same ``decide`` that runs in production."""

@@ -1,0 +1,1 @@
+"""What the scaler and the training both need at run time."""

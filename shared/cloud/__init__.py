@@ -1,0 +1,1 @@
+"""How Azure provides what ``shared.ports`` asks for."""

@@ -1,0 +1,127 @@
+"""Blobs in an Azure Storage container, through the managed identity or, for Azurite, a connection string."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from azure.core import MatchConditions
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.storage.blob import ContainerClient
+
+from shared.errors import BlobChanged, BlobNotFound, CloudError, Forbidden, Transient
+from shared.ports import Blob
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+    from azure.storage.blob import BlobClient
+
+PASSING = frozenset({408, 429, 500, 502, 503, 504})
+
+
+class AzureBlobs:
+    """``shared.ports.Blobs`` over one container; safe to share between threads.
+
+    The SDK retries reads and conditional writes by itself, with growing waits, for at most half a minute.
+    """
+
+    def __init__(self, container: ContainerClient) -> None:
+        self._container = container
+
+    def read(self, name: str, *, unless_etag: str | None = None) -> Blob | None:
+        """See :meth:`shared.ports.Blobs.read`; an unchanged blob costs one request without a body."""
+        blob = self._blob(name)
+        try:
+            if unless_etag is None:
+                stream = blob.download_blob()
+            else:
+                stream = blob.download_blob(etag=unless_etag, match_condition=MatchConditions.IfModified)
+            return Blob(data=stream.readall(), etag=stream.properties.etag)
+        except ResourceNotFoundError as exc:
+            msg = f"there is no {name!r} in container {self._container.container_name!r}"
+            raise BlobNotFound(msg) from exc
+        except HttpResponseError as exc:
+            if exc.status_code == HTTPStatus.NOT_MODIFIED:
+                return None
+            raise self._translated(exc, "reading", name) from exc
+        except AzureError as exc:
+            raise self._translated(exc, "reading", name) from exc
+
+    def write(self, name: str, data: bytes, *, if_etag: str | None) -> str:
+        """See :meth:`shared.ports.Blobs.write`."""
+        blob = self._blob(name)
+        try:
+            if if_etag is None:
+                answer = blob.upload_blob(data, overwrite=False)
+            else:
+                answer = blob.upload_blob(
+                    data, overwrite=True, etag=if_etag, match_condition=MatchConditions.IfNotModified
+                )
+        except AzureError as exc:
+            status = exc.status_code if isinstance(exc, HttpResponseError) else None
+            if status in {HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED}:
+                msg = f"{name!r} in container {self._container.container_name!r} was changed by another writer"
+                raise BlobChanged(msg) from exc
+            raise self._translated(exc, "writing", name) from exc
+        return str(answer["etag"])
+
+    def append(self, name: str, data: bytes) -> None:
+        """See :meth:`shared.ports.Blobs.append`; one append block, which the service applies whole or not at all."""
+        blob = self._blob(name)
+        try:
+            try:
+                blob.append_block(data)
+            except ResourceNotFoundError:
+                _create_append_blob(blob)
+                blob.append_block(data)
+        except AzureError as exc:
+            raise self._translated(exc, "appending to", name) from exc
+
+    def names(self, prefix: str) -> Sequence[str]:
+        """See :meth:`shared.ports.Blobs.names`."""
+        try:
+            return sorted(self._container.list_blob_names(name_starts_with=prefix))
+        except AzureError as exc:
+            raise self._translated(exc, "listing", prefix) from exc
+
+    def _blob(self, name: str) -> "BlobClient":
+        return self._container.get_blob_client(name)
+
+    def _translated(self, exc: AzureError, doing: str, name: str) -> CloudError:
+        where = f"{doing} {name!r} in container {self._container.container_name!r}"
+        if not isinstance(exc, HttpResponseError):
+            return Transient(f"{where} failed: {type(exc).__name__}: {exc.message}")
+        code = str(getattr(exc, "error_code", "") or "")
+        if exc.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            right = "Storage Blob Data Contributor"
+            return Forbidden(f"{where} was refused ({exc.status_code} {code}): grant the app {right!r}", code=code)
+        kind = Transient if exc.status_code in PASSING else CloudError
+        return kind(f"{where} failed ({exc.status_code} {code})", code=code)
+
+
+def azure_blobs(account_url: str, container: str, credential: "TokenCredential") -> AzureBlobs:
+    """Blobs of a storage account, through an identity."""
+    return AzureBlobs(ContainerClient(account_url, container, credential=credential, retry_total=4))
+
+
+def azure_blobs_from_connection_string(connection_string: str, container: str) -> AzureBlobs:
+    """Blobs of an account named by a connection string: the emulator; the container is made if it is missing."""
+    client = ContainerClient.from_connection_string(connection_string, container, retry_total=4)
+    try:
+        client.create_container()
+    except ResourceExistsError:
+        pass
+    except AzureError as exc:
+        msg = f"container {container!r} could not be reached: {type(exc).__name__}: {exc.message}"
+        raise Transient(msg) from exc
+    return AzureBlobs(client)
+
+
+def _create_append_blob(blob: "BlobClient") -> None:
+    """Create the append blob unless another writer did: a plain create would empty what it wrote."""
+    try:
+        blob.create_append_blob(etag="*", match_condition=MatchConditions.IfMissing)
+    except ResourceExistsError:
+        return
+    except HttpResponseError as exc:
+        if exc.status_code != HTTPStatus.PRECONDITION_FAILED:
+            raise

@@ -1,0 +1,71 @@
+"""Demand as CSV text: ``timestamp`` and one column a signal, ISO 8601 UTC, empty where unknown."""
+
+import csv
+import io
+import math
+from datetime import UTC, datetime, timedelta
+
+from shared.errors import DemandError
+from shared.series import History, history_from_rows
+
+
+def read_demand_csv(text: str, *, name: str, step: timedelta | None = None, unit: str = "") -> History:
+    """Parse a demand file; ``name`` is what error messages call it.
+
+    The header is ``timestamp,<signal>[,<signal>…]``, the first signal is the demand; a stamp without a zone is UTC.
+    Raises :class:`DemandError` naming the file, the line and the value.
+    """
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
+    header = [cell.strip() for cell in next(reader, [])]
+    if len(header) < 2 or header[0] != "timestamp":  # noqa: PLR2004 - a stamp and a value
+        msg = f"{name}: the first line must be 'timestamp,demand', got {','.join(header)!r}"
+        raise DemandError(msg)
+    rows = [
+        (_instant(row[0], name, line), _values(row[1:], header[1:], name, line))
+        for line, row in enumerate(reader, start=2)
+        if row
+    ]
+    try:
+        return history_from_rows(rows, signals=tuple(header[1:]), step=step, unit=unit)
+    except DemandError as exc:
+        msg = f"{name}: {exc}"
+        raise DemandError(msg) from exc
+
+
+def write_demand_csv(history: History) -> str:
+    """Write what :func:`read_demand_csv` reads; values keep all their digits."""
+    lines = [",".join(("timestamp", *history.signals))]
+    for index, row in enumerate(history.values.tolist()):
+        cells = ("" if math.isnan(value) else repr(value) for value in row)
+        lines.append(",".join((f"{history.instant(index):%Y-%m-%dT%H:%M:%SZ}", *cells)))
+    return "\n".join(lines) + "\n"
+
+
+def _instant(cell: str, name: str, line: int) -> datetime:
+    try:
+        instant = datetime.fromisoformat(cell.strip())
+    except ValueError as exc:
+        msg = f"{name}, line {line}: {cell!r} is no ISO 8601 timestamp (such as 2026-11-22T06:00:00Z)"
+        raise DemandError(msg) from exc
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant
+
+
+def _values(cells: list[str], signals: list[str], name: str, line: int) -> list[float]:
+    if len(cells) != len(signals):
+        msg = f"{name}, line {line}: expected {len(signals) + 1} columns, got {len(cells) + 1}"
+        raise DemandError(msg)
+    return [_value(cell, signal, f"{name}, line {line}") for cell, signal in zip(cells, signals, strict=True)]
+
+
+def _value(cell: str, signal: str, where: str) -> float:
+    if not cell.strip():
+        return math.nan
+    try:
+        value = float(cell)
+    except ValueError as exc:
+        msg = f"{where}: {signal} is {cell!r}, which is no number (leave it empty where it is unknown)"
+        raise DemandError(msg) from exc
+    if not math.isfinite(value) or value < 0:
+        msg = f"{where}: {signal} is {cell!r}: demand must be finite and not negative (leave it empty where unknown)"
+        raise DemandError(msg)
+    return value

@@ -1,0 +1,115 @@
+"""Everything that may go wrong, as one tree; a class exists because its handler does something different.
+
+::
+
+    ForescaleError
+    ├── ConfigurationError        a person must edit settings, the pools file or a command line
+    ├── DemandError               this pool's demand cannot be used: hold the pool, serve the others
+    │   └── DemandUnavailable     … because its source did not answer: the next tick may do better
+    ├── ModelRefused              the model cannot be trusted: fall to the next rung of the ladder
+    ├── TrainingRefused           this history cannot make a model: publish nothing, say why
+    ├── BlobNotFound              nothing is stored under that name
+    ├── BlobChanged               another writer was first: read again, then decide again
+    ├── CloudError                a cloud call failed for good
+    │   ├── Transient             … but may succeed at the next tick
+    │   │   ├── PoolBusy          an operation is in progress
+    │   │   ├── PoolChanged       the pool is not what was read: read again
+    │   │   └── Throttled         wait ``retry_after`` first
+    │   ├── CapacityError         asking again soon is useless: back off
+    │   │   ├── QuotaExceeded     a person must raise a quota
+    │   │   └── NoCapacity        the region has no such machines now
+    │   ├── Forbidden             a person must grant the action it names
+    │   ├── PoolNotFound          a person must correct the pools file
+    │   └── PoolUnsupported       this kind of pool cannot be scaled by us
+    └── TickFailed                at least one pool failed; raised last, so that the invocation is red
+"""
+
+from datetime import timedelta
+
+
+class ForescaleError(Exception):
+    """Anything Forescale refuses or fails to do; its message is fit for an operator."""
+
+
+class ConfigurationError(ForescaleError):
+    """A setting, the pools file or a command line is wrong; the message lists every fault."""
+
+
+class DemandError(ForescaleError):
+    """The demand of one pool is missing, malformed or not a regular series."""
+
+
+class DemandUnavailable(DemandError):
+    """The source of one pool's demand did not answer."""
+
+
+class ModelRefused(ForescaleError):
+    """A published model fails its hash, its format version or the list of trusted types."""
+
+
+class TrainingRefused(ForescaleError):
+    """The history is too short, constant or empty: no honest model can come of it."""
+
+
+class BlobNotFound(ForescaleError):
+    """Nothing is stored under that name."""
+
+
+class BlobChanged(ForescaleError):
+    """A conditional write lost: the blob is not what the writer had read."""
+
+
+class CloudError(ForescaleError):
+    """A cloud call failed; ``code`` is the service's own error code where it gave one."""
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Transient(CloudError):
+    """A failure that the next tick may not see."""
+
+
+class PoolBusy(Transient):
+    """An operation on the pool or its cluster is in progress."""
+
+
+class PoolChanged(Transient):
+    """The pool is no longer in the state that the decision rests on."""
+
+
+class Throttled(Transient):
+    """The service asks to be left alone for ``retry_after``."""
+
+    def __init__(self, message: str, *, retry_after: timedelta, code: str = "") -> None:
+        super().__init__(message, code=code)
+        self.retry_after = retry_after
+
+
+class CapacityError(CloudError):
+    """More nodes cannot be had now; asking again at once is useless."""
+
+
+class QuotaExceeded(CapacityError):
+    """The subscription's quota does not allow the nodes."""
+
+
+class NoCapacity(CapacityError):
+    """The region or zone has no machines of that size now."""
+
+
+class Forbidden(CloudError):
+    """The identity lacks a right; the message names the action."""
+
+
+class PoolNotFound(CloudError):
+    """The cluster or node pool does not exist."""
+
+
+class PoolUnsupported(CloudError):
+    """A node pool of a kind whose size cannot be set through ``count`` or ``minCount``."""
+
+
+class TickFailed(ForescaleError):
+    """Some pools of a tick failed; the message names them, the log has each one's cause."""

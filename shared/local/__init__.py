@@ -1,0 +1,1 @@
+"""How this machine provides what ``shared.ports`` asks for."""

@@ -1,0 +1,1 @@
+"""Makes, judges and publishes the models."""
