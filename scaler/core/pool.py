@@ -58,9 +58,14 @@ class PoolState:
         return self.nodes if self.autoscaler is None else self.autoscaler.min_count
 
     @property
-    def is_writable(self) -> bool:
-        """AKS takes a resize only in a settled state; ``failed`` is writable, to repair it."""
-        return self.provisioning in {Provisioning.READY, Provisioning.FAILED}
+    def is_busy(self) -> bool:
+        """An operation is in progress; a ``failed`` pool is not busy: a resize repairs it."""
+        return self.provisioning is Provisioning.BUSY
+
+    @property
+    def is_stopped(self) -> bool:
+        """The pool or its cluster is switched off."""
+        return self.provisioning is Provisioning.STOPPED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,196 @@
+"""From what was observed to a decision with its reasons: pure, and the same call in a tick and in a replay."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from scaler.core.calibration import judged, primed
+from scaler.core.guards import Surroundings, guarded
+from scaler.core.memory import Memory, Step
+from scaler.core.orders import Order
+from scaler.core.pool import PoolState, Resize
+from scaler.core.reasons import Reason
+from scaler.core.sizing import Commitment, sized
+from shared.forecast import Forecast
+from shared.pools import CapacitySizing, Mode, Pool, ResponseTimeSizing
+from shared.series import History
+
+STALE_AFTER_INTERVALS = 3
+"""Demand whose newest interval ended so many steps ago is stale: metrics pipelines are late by one or two."""
+KEPT_BEYOND = timedelta(hours=1)
+"""How long orders are remembered beyond what lead time, stabilisation and late demand need."""
+
+Numbers = Mapping[str, float | int | str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """Everything that a decision rests on; ``grounds`` tell how the forecast came about (the ladder's rungs)."""
+
+    pool: Pool
+    state: PoolState
+    memory: Memory
+    now_utc: datetime
+    history: History | None = None
+    forecast: Forecast | None = None
+    grounds: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What to do with a pool now, why, and the numbers to recompute it; "no change" is a decision too.
+
+    ``resize`` is None when nothing is to be written; ``memory`` is what the next tick must know.
+    """
+
+    pool: str
+    at_utc: datetime
+    mode: Mode
+    current_nodes: int
+    desired_nodes: int
+    resize: Resize | None
+    reasons: tuple[Reason, ...]
+    numbers: Numbers
+    forecast: Forecast | None
+    memory: Memory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wish:
+    """What the sizing wants, before any guard."""
+
+    nodes: int
+    reasons: tuple[Reason, ...]
+    memory: Memory
+    numbers: Numbers
+
+
+def decide(situation: Situation) -> Decision:
+    """Decide how many nodes the pool shall have: size, guard, and see whether it may be written."""
+    pool, state = situation.pool, situation.state
+    stale = _is_stale(situation)
+    wish = _wish(situation)
+    proposal = guarded(
+        wish.nodes,
+        Surroundings(
+            pool=pool,
+            state=state,
+            memory=situation.memory,
+            now_utc=situation.now_utc,
+            in_doubt=stale or situation.forecast is None or Reason.MODEL_REFUSED in situation.grounds,
+        ),
+    )
+    hindrances = _hindrances(situation)
+    changes = proposal.nodes != state.setting
+    order = Order(at=situation.now_utc, wanted_nodes=wish.nodes, desired_nodes=proposal.nodes)
+    return Decision(
+        pool=pool.name,
+        at_utc=situation.now_utc,
+        mode=pool.mode,
+        current_nodes=state.setting,
+        desired_nodes=proposal.nodes,
+        resize=Resize(lever=state.lever, nodes=proposal.nodes) if changes and not hindrances else None,
+        reasons=(
+            *situation.grounds,
+            *((Reason.DEMAND_STALE,) if stale else ()),
+            *wish.reasons,
+            *proposal.reasons,
+            *(hindrances if changes else ()),
+        ),
+        numbers={"wanted_nodes": wish.nodes, **wish.numbers},
+        forecast=situation.forecast,
+        memory=wish.memory.ordering(order, keep=_kept(situation)),
+    )
+
+
+def _wish(situation: Situation) -> _Wish:
+    forecast, history = situation.forecast, situation.history
+    if forecast is None or history is None:
+        return _Wish(nodes=situation.state.setting, reasons=(), memory=situation.memory, numbers={})
+    match situation.pool.sizing:
+        case CapacitySizing() as sizing:
+            return _capacity(situation, sizing, forecast, history)
+        case ResponseTimeSizing() as sizing:
+            return _response_time(situation, sizing, forecast)
+
+
+def _capacity(situation: Situation, sizing: CapacitySizing, forecast: Forecast, history: History) -> _Wish:
+    """Buy what the SLO is worth in each interval that an order made now can still serve."""
+    memory, pool = situation.memory, situation.pool
+    calibration = primed(
+        judged(memory.calibration, history, memory.orders, sizing=sizing, lead_time=pool.lead_time),
+        forecast,
+        sizing=sizing,
+    )
+    price_nodes = calibration.price_nodes
+    chosen = sized(
+        forecast,
+        Commitment(orders=memory.orders, lead_time=pool.lead_time, nodes_before=situation.state.setting),
+        units_per_node=sizing.units_per_node,
+        price_nodes=price_nodes,
+        now_utc=situation.now_utc,
+    )
+    return _Wish(
+        nodes=chosen.nodes,
+        reasons=(_direction(chosen.nodes, situation.state.setting),),
+        memory=replace(memory, calibration=calibration),
+        numbers={
+            "units_per_node": sizing.units_per_node,
+            "slo": sizing.slo,
+            "price_nodes": price_nodes,
+            "level": chosen.target.level,
+            "deciding_interval": chosen.interval_utc.isoformat(),
+            "misses": calibration.misses,
+            "intervals": calibration.intervals,
+        },
+    )
+
+
+def _response_time(situation: Situation, sizing: ResponseTimeSizing, forecast: Forecast) -> _Wish:
+    """Take one step for each forecast interval; a tick that runs again finds the step and repeats its result."""
+    expected_s = float(forecast.median[0])
+    numbers: Numbers = {"expected_s": expected_s, "sla_s": sizing.sla_s, "threshold_s": sizing.threshold_s}
+    taken = situation.memory.step
+    if taken is not None and taken.interval_utc == forecast.first_utc:
+        return _Wish(nodes=taken.to_nodes, reasons=(Reason.STEP_TAKEN,), memory=situation.memory, numbers=numbers)
+    if expected_s > sizing.sla_s + sizing.threshold_s:
+        move, reason = sizing.step_nodes, Reason.RESPONSE_TIME_HIGH
+    elif expected_s < sizing.sla_s - sizing.threshold_s:
+        move, reason = -sizing.step_nodes, Reason.RESPONSE_TIME_LOW
+    else:
+        move, reason = 0, Reason.RESPONSE_TIME_FINE
+    nodes = max(0, situation.state.setting + move)
+    step = Step(interval_utc=forecast.first_utc, to_nodes=nodes)
+    return _Wish(nodes=nodes, reasons=(reason,), memory=replace(situation.memory, step=step), numbers=numbers)
+
+
+def _hindrances(situation: Situation) -> tuple[Reason, ...]:
+    """Return why the pool may not be written now, if it may not."""
+    memory, pool = situation.memory, situation.pool
+    found = {
+        Reason.OBSERVING: pool.mode is Mode.OBSERVE,
+        Reason.PAUSED: pool.mode is Mode.PAUSED,
+        Reason.POOL_STOPPED: situation.state.is_stopped,
+        Reason.POOL_BUSY: situation.state.is_busy or memory.operation is not None,
+        Reason.BACKING_OFF: memory.backoff_until is not None and situation.now_utc < memory.backoff_until,
+    }
+    return tuple(reason for reason, applies in found.items() if applies)
+
+
+def _direction(nodes: int, setting: int) -> Reason:
+    if nodes == setting:
+        return Reason.STEADY
+    return Reason.NEEDS_MORE if nodes > setting else Reason.NEEDS_LESS
+
+
+def _is_stale(situation: Situation) -> bool:
+    if situation.history is None:
+        return False
+    age = situation.now_utc - situation.history.end_utc
+    return age >= STALE_AFTER_INTERVALS * situation.history.step
+
+
+def _kept(situation: Situation) -> timedelta:
+    step = situation.history.step if situation.history else timedelta(0)
+    stabilisation = timedelta(minutes=situation.pool.scale_in.stabilisation_min)
+    return situation.pool.lead_time + stabilisation + (STALE_AFTER_INTERVALS + 1) * step + KEPT_BEYOND

@@ -1,0 +1,64 @@
+"""A forecast: quantiles of a signal for the next intervals, valid once built."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """Quantiles for the intervals that start at ``first_utc``, each ``step`` long.
+
+    ``levels`` (increasing, within 0 and 1) has shape ``(levels,)``, ``values`` shape ``(intervals, levels)`` in
+    ``unit``. Raises ``ValueError`` for NaN, infinity, negatives and quantiles that cross.
+    """
+
+    levels: NDArray[np.float64]
+    values: NDArray[np.float64]
+    first_utc: datetime
+    step: timedelta
+    made_at_utc: datetime
+    model_version: str
+    unit: str = ""
+
+    def __post_init__(self) -> None:
+        """Check everything once, so that a bad forecast can never size a pool."""
+        if self.levels.ndim != 1 or not len(self.levels) or self.values.shape[1:] != self.levels.shape:
+            msg = f"a forecast of {self.levels.shape} levels cannot have values of shape {self.values.shape}"
+            raise ValueError(msg)
+        if not ((self.levels > 0) & (self.levels < 1)).all() or (np.diff(self.levels) <= 0).any():
+            msg = f"quantile levels must increase within 0 and 1, got {self.levels.tolist()}"
+            raise ValueError(msg)
+        if not len(self.values):
+            msg = "a forecast must cover at least one interval"
+            raise ValueError(msg)
+        if not np.isfinite(self.values).all() or (self.values < 0).any():
+            msg = f"forecast values must be finite and >= 0, got {self.values.tolist()}"
+            raise ValueError(msg)
+        if (np.diff(self.values, axis=1) < 0).any():
+            msg = f"forecast quantiles cross: {self.values.tolist()}"
+            raise ValueError(msg)
+
+    def __len__(self) -> int:
+        """Return the number of intervals."""
+        return len(self.values)
+
+    @property
+    def median(self) -> NDArray[np.float64]:
+        """The middle of each interval's distribution, shape ``(intervals,)``; between levels it is interpolated."""
+        return self.quantile(0.5)
+
+    def quantile(self, level: float) -> NDArray[np.float64]:
+        """Return the quantile of each interval, linear between levels, the outermost level beyond them."""
+        return np.array([np.interp(level, self.levels, row) for row in self.values])
+
+    def start_of(self, interval: int) -> datetime:
+        """Return when the interval with that index starts."""
+        return self.first_utc + interval * self.step
+
+
+def made_of(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Make raw model output a legal set of quantiles: negatives to zero, crossings sorted; NaN stays for refusal."""
+    return np.sort(np.maximum(values, 0.0), axis=1)
