@@ -119,7 +119,5 @@ def check_libraries(card: ModelCard) -> None:
     made_with = card.libraries.get("scikit-learn", "")
     here = importlib.metadata.version("scikit-learn")
     if made_with.split(".")[:2] != here.split(".")[:2]:
-        msg = (
-            f"model {card.version} was made with scikit-learn {made_with or 'unknown'}, here is {here}: train again"
-        )
+        msg = f"model {card.version} was made with scikit-learn {made_with or 'unknown'}, here is {here}: train again"
         raise ModelRefused(msg)

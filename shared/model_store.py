@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from shared.errors import BlobNotFound, ModelRefused
 from shared.model import Model, check_libraries, pack, unpack
 from shared.model_card import FORMAT_VERSION, ModelCard, Pointer
-from shared.ports import Blobs
+from shared.ports import Blobs, read_whole
 
 
 class _Held(NamedTuple):
@@ -58,7 +58,7 @@ class ModelStore:
         """Load one version; raises :class:`~shared.errors.ModelRefused` and what reading a blob raises."""
         card = self.card(pool, version)
         name = f"{_folder(pool, version)}/model.skops"
-        data = _read(self._blobs, name)
+        data = read_whole(self._blobs, name).data
         digest = hashlib.sha256(data).hexdigest()
         if digest != card.sha256:
             msg = f"{name} has SHA-256 {digest}, its card says {card.sha256}: publish the model again"
@@ -69,7 +69,7 @@ class ModelStore:
     def card(self, pool: str, version: str) -> ModelCard:
         """Return the card of one version, refusing one of another format."""
         name = f"{_folder(pool, version)}/card.json"
-        data = _read(self._blobs, name)
+        data = read_whole(self._blobs, name).data
         try:
             card = ModelCard.model_validate_json(data)
         except ValidationError as exc:
@@ -100,10 +100,9 @@ class ModelStore:
     def pointer(self, pool: str) -> tuple[Pointer, str] | None:
         """Return the pointer and its etag, or None if no model was ever promoted."""
         try:
-            blob = self._blobs.read(_pointer_name(pool))
+            blob = read_whole(self._blobs, _pointer_name(pool))
         except BlobNotFound:
             return None
-        assert blob is not None  # noqa: S101 - an unconditional read answers with the blob
         return _parsed_pointer(pool, blob.data), blob.etag
 
     def promote(self, pool: str, version: str, *, now_utc: datetime, reason: str) -> Pointer:
@@ -149,9 +148,3 @@ def _parsed_pointer(pool: str, data: bytes) -> Pointer:
     except ValidationError as exc:
         msg = f"{_pointer_name(pool)} names no version ({exc.errors()[0]['msg']}): promote a version again"
         raise ModelRefused(msg) from exc
-
-
-def _read(blobs: Blobs, name: str) -> bytes:
-    blob = blobs.read(name)
-    assert blob is not None  # noqa: S101 - an unconditional read answers with the blob
-    return blob.data

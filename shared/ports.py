@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blob:
-    """The content of a blob and the tag that a conditional read or write needs."""
+    """The content of a blob, the tag that a conditional read or write needs, and when it was last written."""
 
     data: bytes
     etag: str
+    modified_at: datetime
 
 
 class Blobs(Protocol):
@@ -42,3 +44,10 @@ class Blobs(Protocol):
     def names(self, prefix: str) -> Sequence[str]:
         """Return the names that start with ``prefix``, sorted."""
         ...
+
+
+def read_whole(blobs: Blobs, name: str) -> Blob:
+    """Read a blob unconditionally; raises :class:`~shared.errors.BlobNotFound`."""
+    blob = blobs.read(name)
+    assert blob is not None  # noqa: S101 - only a conditional read may answer with nothing
+    return blob

@@ -35,7 +35,8 @@ class AzureBlobs:
                 stream = blob.download_blob()
             else:
                 stream = blob.download_blob(etag=unless_etag, match_condition=MatchConditions.IfModified)
-            return Blob(data=stream.readall(), etag=stream.properties.etag)
+            about = stream.properties
+            return Blob(data=stream.readall(), etag=about.etag, modified_at=about.last_modified)
         except ResourceNotFoundError as exc:
             msg = f"there is no {name!r} in container {self._container.container_name!r}"
             raise BlobNotFound(msg) from exc

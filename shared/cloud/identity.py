@@ -1,17 +1,28 @@
 """The app's identity: its managed identity in Azure, the developer's own login elsewhere."""
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from azure.identity import DefaultAzureCredential
+from azure.identity import AzureAuthorityHosts, DefaultAzureCredential
+
+from shared.settings import Cloud, Settings
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
+AUTHORITIES = {
+    Cloud.PUBLIC: AzureAuthorityHosts.AZURE_PUBLIC_CLOUD,
+    Cloud.USGOV: AzureAuthorityHosts.AZURE_GOVERNMENT,
+    Cloud.CHINA: AzureAuthorityHosts.AZURE_CHINA,
+}
 
-def app_credential(identity_client_id: str | None, *, authority: str | None = None) -> "TokenCredential":
-    """Credential for every Azure call; ``identity_client_id`` names a user-assigned managed identity.
 
-    ``authority`` is the sign-in host of a sovereign cloud. Asks for no token until one is needed.
+@lru_cache(maxsize=4)
+def app_credential(settings: Settings) -> "TokenCredential":
+    """Return the credential for every Azure call, and always the same one, so that tokens are shared.
+
+    Asks for no token until one is needed.
     """
-    chosen = {} if authority is None else {"authority": authority}
-    return DefaultAzureCredential(managed_identity_client_id=identity_client_id, **chosen)
+    return DefaultAzureCredential(
+        authority=AUTHORITIES[settings.cloud], managed_identity_client_id=settings.identity_client_id
+    )

@@ -6,6 +6,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from shared.errors import BlobChanged, BlobNotFound, CloudError
@@ -20,13 +21,15 @@ class DirectoryBlobs:
 
     def read(self, name: str, *, unless_etag: str | None = None) -> Blob | None:
         """See :meth:`shared.ports.Blobs.read`."""
+        path = self._path(name)
         try:
-            data = self._path(name).read_bytes()
+            data = path.read_bytes()
+            modified_at = datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as exc:
             msg = f"there is no {name!r} in {self._directory}"
             raise BlobNotFound(msg) from exc
         etag = _etag(data)
-        return None if etag == unless_etag else Blob(data=data, etag=etag)
+        return None if etag == unless_etag else Blob(data=data, etag=etag, modified_at=modified_at)
 
     def write(self, name: str, data: bytes, *, if_etag: str | None) -> str:
         """See :meth:`shared.ports.Blobs.write`."""

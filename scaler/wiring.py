@@ -1,0 +1,76 @@
+"""Joins the scaler's ports to Azure or to this machine, by settings, on first use."""
+
+from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from scaler.blob_demand import BlobDemandSource
+from scaler.local.simulated_pools import SimulatedPools
+from scaler.memories import Memories
+from scaler.record import DecisionLog, Record
+from scaler.tick import Tick
+from shared.errors import BlobNotFound, ConfigurationError
+from shared.model_store import ModelStore
+from shared.pools import POOLS_FILE, BlobDemand, Pool, read_pools
+from shared.ports import read_whole
+from shared.settings import Backend, Settings, load_settings
+from shared.wiring import blobs_of, clock_of
+
+if TYPE_CHECKING:
+    from scaler.ports import DemandSource, NodePools
+
+
+def scale() -> list[Record]:
+    """Run one tick of every pool, by the settings in the environment.
+
+    Raises :class:`ConfigurationError` for settings or a pools file that are wrong, and what ``Tick.run`` raises.
+    """
+    settings = load_settings()
+    return tick_of(settings).run(pools_of(settings), now_utc=now(settings))
+
+
+def now(settings: Settings) -> datetime:
+    """Return the present instant by the clock that the settings choose."""
+    return clock_of(settings)()
+
+
+def pools_of(settings: Settings) -> tuple[Pool, ...]:
+    """Read and check the pools file, anew each time: a change takes effect at the next tick."""
+    try:
+        blob = read_whole(blobs_of(settings), POOLS_FILE)
+    except BlobNotFound as exc:
+        msg = f"{exc}: upload a pools file (docs/settings.md shows one)"
+        raise ConfigurationError(msg) from exc
+    return read_pools(blob.data)
+
+
+@lru_cache(maxsize=4)
+def tick_of(settings: Settings) -> Tick:
+    """Build the tick once per settings: what it holds in memory (models, parsed demand) serves the next one."""
+    blobs = blobs_of(settings)
+
+    @lru_cache(maxsize=1000)
+    def demand_of(pool: Pool) -> "DemandSource":
+        if isinstance(pool.demand, BlobDemand):
+            return BlobDemandSource(blobs, pool.demand, pool=pool.name)
+        from scaler.cloud.prometheus import PrometheusDemandSource  # noqa: PLC0415 - S4
+        from shared.cloud.identity import app_credential  # noqa: PLC0415 - S4
+
+        return PrometheusDemandSource(pool.demand, app_credential(settings))
+
+    return Tick(
+        demand=demand_of,
+        node_pools=node_pools_of(settings),
+        models=ModelStore(blobs),
+        memories=Memories(blobs),
+        log=DecisionLog(blobs),
+    )
+
+
+def node_pools_of(settings: Settings) -> "NodePools":
+    """Return the node pools that the settings choose."""
+    if settings.backend is Backend.LOCAL:
+        return SimulatedPools(blobs_of(settings), clock_of(settings))
+    from scaler.cloud.aks import aks_node_pools  # noqa: PLC0415 - S4
+
+    return aks_node_pools(settings)

@@ -1,0 +1,70 @@
+"""From a pool's history to a published model: fit, score, draft the card."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from scaler.core.orders import lead_intervals
+from shared.errors import TrainingRefused
+from shared.model_card import Family, ModelCard, TrainingWindow, version_at
+from shared.model_store import ModelStore, library_versions
+from shared.pools import Pool, ResponseTimeSizing
+from shared.response_time import response_time_forecast
+from shared.seasonal_naive import LEAST_KNOWN
+from shared.series import History
+from training.response_time import fit_response_time
+
+LATE_INTERVALS = 3
+"""Intervals that a model forecasts beyond the lead time and a tick, for demand that arrives late."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A fitted model that is not yet published."""
+
+    family: Family
+    content: Mapping[str, Any]
+    horizon: int
+    scores: Mapping[str, float] = field(default_factory=dict)
+    features: tuple[str, ...] = ()
+    reason: str = ""
+
+
+def fit(pool: Pool, history: History) -> Candidate:
+    """Fit the model that the pool's sizing needs; raises :class:`TrainingRefused` saying what the history lacks."""
+    if isinstance(pool.sizing, ResponseTimeSizing):
+        fitted = fit_response_time(history)
+        scores = {f"r2_{name}": score for name, score in fitted.r2.items()}
+        scores["next_completion_time_s"] = float(response_time_forecast(fitted.models, history)[0, 0])
+        return Candidate(family=Family.RESPONSE_TIME, content=fitted.models, horizon=1, scores=scores)
+    known = int(np.isfinite(history.demand).sum())
+    if known < LEAST_KNOWN:
+        msg = f"{pool.name}: {known} intervals of demand are known, a forecast needs {LEAST_KNOWN}"
+        raise TrainingRefused(msg)
+    horizon = lead_intervals(pool.lead_time, history.step) + 1 + LATE_INTERVALS
+    return Candidate(family=Family.SEASONAL_NAIVE, content={}, horizon=horizon, reason="the only family so far")
+
+
+def publish(store: ModelStore, pool: Pool, history: History, candidate: Candidate, *, now_utc: datetime) -> ModelCard:
+    """Store the candidate beside its card; it serves only once it is promoted."""
+    draft = ModelCard(
+        pool=pool.name,
+        version=version_at(now_utc),
+        family=candidate.family,
+        signals=history.signals,
+        unit=history.unit,
+        step_s=history.step.total_seconds(),
+        horizon=candidate.horizon,
+        features=candidate.features,
+        libraries=library_versions(),
+        training=TrainingWindow(start_utc=history.start_utc, end_utc=history.end_utc, intervals=len(history)),
+        scores=dict(candidate.scores),
+        reason=candidate.reason,
+        created_at=now_utc,
+        sha256="",
+        size_bytes=0,
+    )
+    return store.publish(draft, candidate.content)
