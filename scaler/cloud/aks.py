@@ -1,0 +1,234 @@
+"""AKS node pools, read and resized through Azure Resource Manager."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from azure.core import MatchConditions
+from azure.core.exceptions import AzureError, HttpResponseError
+from azure.core.rest import HttpRequest
+
+from scaler.cloud.agent_pool import resized, state_of, within_limits
+from scaler.cloud.arm_errors import Action, Errand, error_of, translated
+from scaler.cloud.arm_operation import UNCHANGED, Accepted, outcome_by_state, outcome_of
+from scaler.core.pool import PoolState, Provisioning
+from scaler.ports import Operation, OperationOutcome, OperationStatus
+from shared.errors import (
+    CloudError,
+    ConfigurationError,
+    Forbidden,
+    PoolBusy,
+    PoolChanged,
+    PoolNotFound,
+    PoolUnsupported,
+    QuotaExceeded,
+    Transient,
+)
+
+if TYPE_CHECKING:
+    from azure.mgmt.containerservice.models import AgentPool
+
+    from scaler.cloud.arm_client import ArmClients
+    from scaler.core.pool import Resize
+    from shared.clock import Clock
+    from shared.pools import Cluster, Pool
+
+SAME_TICK = timedelta(seconds=20)
+"""How long one list of a cluster's pools answers for all of them; far less than the minute between two ticks."""
+
+
+@dataclass(slots=True)
+class _Listing:
+    """The pools of one cluster as last listed; the lock lets one thread ask while the others wait for its answer."""
+
+    lock: Lock = field(default_factory=Lock)
+    at: datetime | None = None
+    pools: tuple["AgentPool", ...] = ()
+
+    def answers(self, now: datetime) -> bool:
+        """Whether it is fresh; a clock that stepped back makes it stale."""
+        return self.at is not None and timedelta() <= now - self.at < SAME_TICK
+
+
+class AksNodePools:
+    """``scaler.ports.NodePools`` over AKS; safe to share between threads."""
+
+    def __init__(self, clients: "ArmClients", clock: "Clock") -> None:
+        self._clients = clients
+        self._clock = clock
+        self._lock = Lock()
+        self._listings: dict[Cluster, _Listing] = {}
+
+    def read(self, pool: "Pool") -> PoolState:
+        """See :meth:`scaler.ports.NodePools.read`; one list call answers for all pools of the cluster."""
+        listed = {str(found.name).lower(): found for found in self._listed(pool)}
+        found = listed.get(pool.node_pool.lower())
+        if found is None:
+            names = ", ".join(sorted(listed)) or "none"
+            msg = f"cluster {cluster_of(pool).name!r} has no node pool {pool.node_pool!r}; it has: {names}"
+            raise PoolNotFound(msg)
+        return state_of(found)
+
+    def resize(self, pool: "Pool", state: PoolState, resize: "Resize") -> Operation:
+        """See :meth:`scaler.ports.NodePools.resize`; the operation says what was really asked for, within AKS's limits.
+
+        A pool that failed is written even at its present value: that is what repairs it.
+        """
+        found = self._got(pool)
+        fresh = state_of(found)
+        _refuse_if_moved(pool, state, fresh, resize)
+        within = within_limits(fresh, resize)
+        if within.nodes == fresh.setting and fresh.provisioning is Provisioning.READY:
+            return Operation(handle=UNCHANGED, resize=within, started_at=self._clock())
+        started_at = self._clock()
+        handle = self._put(pool, resized(found, within), fresh, adds=within.nodes > fresh.setting)
+        return Operation(handle=handle, resize=within, started_at=started_at)
+
+    def outcome(self, pool: "Pool", operation: Operation) -> OperationOutcome:
+        """See :meth:`scaler.ports.NodePools.outcome`.
+
+        Where the operation itself cannot be read (no right to, forgotten by Azure, at a foreign address), the pool's
+        state tells.
+        """
+        if operation.handle == UNCHANGED:
+            return OperationOutcome(status=OperationStatus.SUCCEEDED, took=timedelta())
+        if self._clients.endpoint.owns(operation.handle):
+            try:
+                return outcome_of(self._asked(pool, operation.handle), operation, self._clock())
+            except (Forbidden, PoolNotFound):
+                pass
+        return outcome_by_state(self._got(pool), operation, self._clock())
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._clients.close()
+
+    def _listed(self, pool: "Pool") -> tuple["AgentPool", ...]:
+        cluster = cluster_of(pool)
+        listing = self._listing(cluster)
+        with listing.lock:
+            if not listing.answers(self._clock()):
+                client = self._clients.of(cluster.subscription_id)
+                with errand("listing", Action.READ_POOL, pool):
+                    listing.pools = tuple(client.agent_pools.list(cluster.resource_group, cluster.name))
+                listing.at = self._clock()
+            return listing.pools
+
+    def _listing(self, cluster: "Cluster") -> _Listing:
+        with self._lock:
+            return self._listings.setdefault(cluster, _Listing())
+
+    def _got(self, pool: "Pool") -> "AgentPool":
+        cluster = cluster_of(pool)
+        client = self._clients.of(cluster.subscription_id)
+        with errand("reading", Action.READ_POOL, pool):
+            return client.agent_pools.get(cluster.resource_group, cluster.name, pool.node_pool)
+
+    def _put(self, pool: "Pool", body: "AgentPool", fresh: PoolState, *, adds: bool) -> str:
+        """Write the body if the pool still is what was read, and return the operation's handle."""
+        cluster = cluster_of(pool)
+        client = self._clients.of(cluster.subscription_id)
+        accepted = Accepted()
+        try:
+            client.agent_pools.begin_create_or_update(
+                cluster.resource_group,
+                cluster.name,
+                pool.node_pool,
+                body,
+                polling=accepted,
+                retry_total=0,
+                **_only_if(fresh.etag),
+            )
+        except AzureError as exc:
+            raise self._refused(exc, pool, adds=adds) from exc
+        finally:
+            self._listing(cluster).at = None
+        return accepted.handle
+
+    def _refused(self, exc: AzureError, pool: "Pool", *, adds: bool) -> CloudError:
+        """Translate a refused write.
+
+        AKS answers 409 ``OperationNotAllowed`` both for an operation in progress and for a quota. The states decide: if
+        something on the cluster is at work, that is it; if all is settled and the write adds nodes, it is the quota.
+        """
+        ours = translated(exc, Errand(doing="resizing", action=Action.WRITE_POOL, pool=pool))
+        if not (isinstance(exc, HttpResponseError) and error_of(exc).is_operation_not_allowed):
+            return ours
+        if exc.status_code != HTTPStatus.CONFLICT or not adds or self._is_anything_at_work(pool):
+            return ours
+        return QuotaExceeded(str(ours), code=ours.code)
+
+    def _is_anything_at_work(self, pool: "Pool") -> bool:
+        """Look at the cluster and at all of its pools; what cannot be read may be at work."""
+        cluster = cluster_of(pool)
+        try:
+            client = self._clients.of(cluster.subscription_id)
+            with errand("reading the cluster of", Action.READ_CLUSTER, pool):
+                managed = client.managed_clusters.get(cluster.resource_group, cluster.name)
+                pools = tuple(client.agent_pools.list(cluster.resource_group, cluster.name))
+        except CloudError:
+            return True
+        states = [managed.provisioning_state, *(found.provisioning_state for found in pools)]
+        return any(str(state).lower() not in {"succeeded", "failed", "canceled"} for state in states)
+
+    def _asked(self, pool: "Pool", url: str) -> object:
+        """Return the JSON at an address of Resource Manager."""
+        client = self._clients.of(cluster_of(pool).subscription_id)
+        with errand("following the resize of", Action.READ_OPERATION, pool):
+            return answer_of(client.send_request, url)
+
+
+def cluster_of(pool: "Pool") -> "Cluster":
+    """Cluster of a pool; raises :class:`~shared.errors.ConfigurationError` for a pool that names none."""
+    if pool.cluster is None:
+        msg = f"pool {pool.name!r} names no cluster: the azure backend needs one"
+        raise ConfigurationError(msg)
+    return pool.cluster
+
+
+def answer_of(send: Callable[[HttpRequest], Any], url: str) -> object:
+    """GET the JSON at ``url`` through the client's pipeline; raises the SDK's error for any status but 200 and 202."""
+    answer = send(HttpRequest("GET", url))
+    if answer.status_code not in {HTTPStatus.OK, HTTPStatus.ACCEPTED}:
+        raise HttpResponseError(response=answer)
+    body: object = answer.json()
+    return body
+
+
+@contextmanager
+def errand(doing: str, action: Action, pool: "Pool") -> Iterator[None]:
+    """Translate whatever the SDK raises inside; a broken body counts as an answer that did not arrive."""
+    try:
+        yield
+    except AzureError as exc:
+        raise translated(exc, Errand(doing=doing, action=action, pool=pool)) from exc
+    except ValueError as exc:
+        msg = f"{Errand(doing=doing, action=action, pool=pool)}: the answer is not the JSON that was expected: {exc}"
+        raise Transient(msg) from exc
+
+
+def _refuse_if_moved(pool: "Pool", state: PoolState, fresh: PoolState, resize: "Resize") -> None:
+    """Refuse to write a pool that is not what the decision rests on, or that AKS would not take a write for."""
+    name = f"pool {pool.node_pool!r}"
+    if fresh.is_busy:
+        msg = f"{name} has an operation in progress"
+        raise PoolBusy(msg)
+    if fresh.is_stopped:
+        msg = f"{name} is stopped: start it before it is resized"
+        raise PoolUnsupported(msg)
+    if fresh.lever is not resize.lever:
+        msg = f"{name} is moved by its {fresh.lever}, not by its {resize.lever}: its autoscaler was switched"
+        raise PoolChanged(msg)
+    moved = (state.nodes, state.autoscaler) != (fresh.nodes, fresh.autoscaler)
+    if moved if state.etag is None or fresh.etag is None else state.etag != fresh.etag:
+        msg = f"{name} is not what was read: etag {state.etag!r} is now {fresh.etag!r}"
+        raise PoolChanged(msg)
+
+
+def _only_if(etag: str | None) -> dict[str, Any]:
+    """Send If-Match; the SDK leaves the header out unless it gets both arguments. Some API versions give no etag."""
+    return {} if etag is None else {"etag": etag, "match_condition": MatchConditions.IfNotModified}
