@@ -71,6 +71,12 @@ def node_pools_of(settings: Settings) -> "NodePools":
     """Return the node pools that the settings choose."""
     if settings.backend is Backend.LOCAL:
         return SimulatedPools(blobs_of(settings), clock_of(settings))
-    from scaler.cloud.aks import aks_node_pools  # noqa: PLC0415 - S4
+    from scaler.cloud.aks import AksNodePools  # noqa: PLC0415 - S4
+    from scaler.cloud.arm_budget import ArmBudget  # noqa: PLC0415 - S4
+    from scaler.cloud.arm_client import ArmClients  # noqa: PLC0415 - S4
+    from shared.cloud.arm_endpoint import arm_endpoint  # noqa: PLC0415 - S4
+    from shared.cloud.identity import app_credential  # noqa: PLC0415 - S4
 
-    return aks_node_pools(settings)
+    clock = clock_of(settings)
+    clients = ArmClients(arm_endpoint(settings), app_credential(settings), ArmBudget(clock))
+    return AksNodePools(clients, clock)

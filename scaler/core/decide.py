@@ -1,5 +1,6 @@
 """From what was observed to a decision with its reasons: pure, and the same call in a tick and in a replay."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -97,7 +98,7 @@ def decide(situation: Situation) -> Decision:
             *proposal.reasons,
             *(hindrances if changes else ()),
         ),
-        numbers={"wanted_nodes": wish.nodes, **wish.numbers},
+        numbers={"demand": _latest(situation), "wanted_nodes": wish.nodes, **wish.numbers},
         forecast=situation.forecast,
         memory=wish.memory.ordering(order, keep=_kept(situation)),
     )
@@ -175,6 +176,12 @@ def _hindrances(situation: Situation) -> tuple[Reason, ...]:
         Reason.BACKING_OFF: memory.backoff_until is not None and situation.now_utc < memory.backoff_until,
     }
     return tuple(reason for reason, applies in found.items() if applies)
+
+
+def _latest(situation: Situation) -> float | None:
+    """Return the newest known demand; a source trims what is unknown at the end."""
+    history = situation.history
+    return float(history.demand[-1]) if history is not None and math.isfinite(history.demand[-1]) else None
 
 
 def _direction(nodes: int, setting: int) -> Reason:
