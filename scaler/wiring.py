@@ -4,6 +4,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from scaler.archive import ArchivedDemand
 from scaler.blob_demand import BlobDemandSource
 from scaler.local.simulated_pools import SimulatedPools
 from scaler.memories import Memories
@@ -56,7 +57,8 @@ def tick_of(settings: Settings) -> Tick:
         from scaler.cloud.prometheus import PrometheusDemandSource  # noqa: PLC0415 - S4
         from shared.cloud.identity import app_credential  # noqa: PLC0415 - S4
 
-        return PrometheusDemandSource(pool.demand, app_credential(settings))
+        live = PrometheusDemandSource(pool.demand, app_credential(settings))
+        return ArchivedDemand(live, blobs, pool=pool.name)
 
     return Tick(
         demand=demand_of,
