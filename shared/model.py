@@ -1,12 +1,13 @@
-"""A published model in memory: what it holds, how it is packed, and how each family forecasts."""
+"""A model in memory: what it holds, how it is packed, and how each family forecasts."""
 
 import importlib.metadata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shared.errors import ModelRefused
 from shared.forecast import Forecast
@@ -31,47 +32,104 @@ TRUSTED = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
-    """A model that loaded well: its card, and the content that its family knows how to use."""
+class Fitted:
+    """A fitted model, published or not: its family, the content that the family knows how to use, what it expects."""
 
-    card: ModelCard
+    family: Family
     content: Mapping[str, Any]
+    signals: tuple[str, ...]
+    step: timedelta
+    horizon: int
 
-    def forecast(self, history: History, *, now_utc: datetime) -> Forecast:
-        """Forecast the intervals that follow the history; scikit-learn is imported only for families that need it.
+    @property
+    def levels(self) -> NDArray[np.float64]:
+        """The quantile levels it forecasts, increasing, shape ``(levels,)``."""
+        match self.family:
+            case Family.SEASONAL_NAIVE:
+                return NAIVE_LEVELS
+            case Family.RESPONSE_TIME:
+                return MIDDLE
+            case _:
+                assert_never(self.family)
 
-        Raises :class:`DemandError` if the history is not what the model was fitted on or too short,
-        :class:`ModelRefused` if the model answers with something that is no forecast.
+    def quantiles(self, history: History) -> NDArray[np.float64]:
+        """Forecast the intervals after the history's end: shape ``(horizon, levels)``, in the demand's unit.
+
+        Raises :class:`~shared.errors.DemandError` if the history is too short for it.
         """
-        card = self.card
-        if (history.signals, history.step) != (card.signals, card.step):
+        match self.family:
+            case Family.SEASONAL_NAIVE:
+                return seasonal_naive(history, horizon=self.horizon, levels=self.levels)
+            case Family.RESPONSE_TIME:
+                return response_time_forecast(self.content, history)
+            case _:
+                assert_never(self.family)
+
+    def quantiles_since(self, history: History, *, first: int) -> NDArray[np.float64]:
+        """Forecast from every interval since ``first``, each time knowing nothing after it.
+
+        Row ``r`` is what :meth:`quantiles` says to ``history.first(first + r + 1)``; shape ``(rows, horizon, levels)``.
+        A row whose past is too short is NaN.
+        """
+        rows = np.full((len(history) - first, self.horizon, len(self.levels)), np.nan)
+        for row in range(len(rows)):
+            rows[row] = self.quantiles(history.first(first + row + 1))
+        return rows
+
+    def check(self, history: History, *, version: str) -> None:
+        """Refuse a history of other signals or another step; raises :class:`ModelRefused`."""
+        if (history.signals, history.step) != (self.signals, self.step):
             msg = (
-                f"model {card.version} was fitted on {card.signals} every {card.step}, "
-                f"the history has {history.signals} every {history.step}: train again"
+                f"model {version} was fitted on {', '.join(self.signals)} every {self.step}, "
+                f"the history has {', '.join(history.signals)} every {history.step}: train again"
             )
             raise ModelRefused(msg)
-        match card.family:
-            case Family.SEASONAL_NAIVE:
-                levels = NAIVE_LEVELS
-                values = seasonal_naive(history, horizon=card.horizon, levels=levels)
-            case Family.RESPONSE_TIME:
-                levels = MIDDLE
-                values = response_time_forecast(self.content, history)
-            case _:
-                assert_never(card.family)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A published model that loaded well."""
+
+    card: ModelCard
+    fitted: Fitted
+
+    def forecast(self, history: History, *, now_utc: datetime) -> Forecast:
+        """Forecast the intervals that follow the history.
+
+        Raises :class:`~shared.errors.DemandError` if the history is too short, :class:`ModelRefused` if it is not what
+        the model was fitted on or if the model answers with something that is no forecast.
+        """
+        version = self.card.version
+        self.fitted.check(history, version=version)
         try:
             return Forecast(
-                levels=levels,
-                values=values,
+                levels=self.fitted.levels,
+                values=self.fitted.quantiles(history),
                 first_utc=history.end_utc,
                 step=history.step,
                 made_at_utc=now_utc,
-                model_version=card.version,
-                unit=card.unit,
+                model_version=version,
+                unit=self.card.unit,
             )
         except ValueError as exc:
-            msg = f"model {card.version} answered with no forecast: {exc}"
+            msg = f"model {version} answered with no forecast: {exc}"
             raise ModelRefused(msg) from exc
+
+
+def loaded(card: ModelCard, data: bytes, *, name: str) -> Model:
+    """Return the model of a card from the bytes of its file, trusting neither.
+
+    Raises :class:`ModelRefused` for another scikit-learn, a type that is not trusted, or a file that cannot be read.
+    """
+    check_libraries(card)
+    fitted = Fitted(
+        family=card.family,
+        content=unpack(data, name=name),
+        signals=card.signals,
+        step=card.step,
+        horizon=card.horizon,
+    )
+    return Model(card=card, fitted=fitted)
 
 
 def naive_forecast(history: History, *, horizon: int, now_utc: datetime) -> Forecast:
@@ -115,7 +173,7 @@ def unpack(data: bytes, *, name: str) -> Mapping[str, Any]:
 
 
 def check_libraries(card: ModelCard) -> None:
-    """Refuse a model whose scikit-learn is of another minor version: its pickled inner state may mean other things."""
+    """Refuse a model whose scikit-learn is of another minor version: its inner state may mean other things there."""
     made_with = card.libraries.get("scikit-learn", "")
     here = importlib.metadata.version("scikit-learn")
     if made_with.split(".")[:2] != here.split(".")[:2]:

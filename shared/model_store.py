@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from shared.errors import BlobNotFound, ModelRefused
-from shared.model import Model, check_libraries, pack, unpack
+from shared.model import Model, loaded, pack
 from shared.model_card import FORMAT_VERSION, ModelCard, Pointer
 from shared.ports import Blobs, read_whole
 
@@ -63,8 +63,7 @@ class ModelStore:
         if digest != card.sha256:
             msg = f"{name} has SHA-256 {digest}, its card says {card.sha256}: publish the model again"
             raise ModelRefused(msg)
-        check_libraries(card)
-        return Model(card=card, content=unpack(data, name=name))
+        return loaded(card, data, name=name)
 
     def card(self, pool: str, version: str) -> ModelCard:
         """Return the card of one version, refusing one of another format."""

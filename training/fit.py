@@ -9,6 +9,7 @@ import numpy as np
 
 from scaler.core.orders import lead_intervals
 from shared.errors import TrainingRefused
+from shared.model import Fitted
 from shared.model_card import Family, ModelCard, TrainingWindow, version_at
 from shared.model_store import ModelStore, library_versions
 from shared.pools import Pool, ResponseTimeSizing
@@ -25,9 +26,7 @@ LATE_INTERVALS = 3
 class Candidate:
     """A fitted model that is not yet published."""
 
-    family: Family
-    content: Mapping[str, Any]
-    horizon: int
+    fitted: Fitted
     scores: Mapping[str, float] = field(default_factory=dict)
     features: tuple[str, ...] = ()
     reason: str = ""
@@ -39,13 +38,13 @@ def fit(pool: Pool, history: History) -> Candidate:
         fitted = fit_response_time(history)
         scores = {f"r2_{name}": score for name, score in fitted.r2.items()}
         scores["next_completion_time_s"] = float(response_time_forecast(fitted.models, history)[0, 0])
-        return Candidate(family=Family.RESPONSE_TIME, content=fitted.models, horizon=1, scores=scores)
+        return Candidate(fitted=_fitted(Family.RESPONSE_TIME, fitted.models, history, horizon=1), scores=scores)
     known = int(np.isfinite(history.demand).sum())
     if known < LEAST_KNOWN:
         msg = f"{pool.name}: {known} intervals of demand are known, a forecast needs {LEAST_KNOWN}"
         raise TrainingRefused(msg)
     horizon = lead_intervals(pool.lead_time, history.step) + 1 + LATE_INTERVALS
-    return Candidate(family=Family.SEASONAL_NAIVE, content={}, horizon=horizon, reason="the only family so far")
+    return Candidate(fitted=_fitted(Family.SEASONAL_NAIVE, {}, history, horizon=horizon), reason="the only family")
 
 
 def publish(store: ModelStore, pool: Pool, history: History, candidate: Candidate, *, now_utc: datetime) -> ModelCard:
@@ -53,11 +52,11 @@ def publish(store: ModelStore, pool: Pool, history: History, candidate: Candidat
     draft = ModelCard(
         pool=pool.name,
         version=version_at(now_utc),
-        family=candidate.family,
+        family=candidate.fitted.family,
         signals=history.signals,
         unit=history.unit,
         step_s=history.step.total_seconds(),
-        horizon=candidate.horizon,
+        horizon=candidate.fitted.horizon,
         features=candidate.features,
         libraries=library_versions(),
         training=TrainingWindow(start_utc=history.start_utc, end_utc=history.end_utc, intervals=len(history)),
@@ -67,4 +66,8 @@ def publish(store: ModelStore, pool: Pool, history: History, candidate: Candidat
         sha256="",
         size_bytes=0,
     )
-    return store.publish(draft, candidate.content)
+    return store.publish(draft, candidate.fitted.content)
+
+
+def _fitted(family: Family, content: Mapping[str, Any], history: History, *, horizon: int) -> Fitted:
+    return Fitted(family=family, content=content, signals=history.signals, step=history.step, horizon=horizon)

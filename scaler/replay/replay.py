@@ -1,0 +1,184 @@
+"""Walks through past demand as if it were happening: the same ``decide`` as in a tick, models refitted as time goes by.
+
+Nothing ever sees the future: a model is fitted on what was known at its origin, a forecast on what was known at its
+interval, and the decision on both.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scaler.core.decide import Situation, decide
+from scaler.core.memory import Memory
+from scaler.core.orders import lead_intervals
+from scaler.core.pool import PoolState, Provisioning
+from scaler.core.reasons import Reason
+from scaler.replay.scorecard import Workload
+from shared.errors import ConfigurationError, DemandError, TrainingRefused
+from shared.forecast import Forecast, made_of
+from shared.model import Fitted, naive_forecast
+from shared.pools import CapacitySizing, Pool
+from shared.series import History
+
+REFIT_EVERY = timedelta(days=7)
+RECENT = timedelta(days=2)
+"""History that a decision is given; what it judges anew is the last interval."""
+WARM_UP_SHARE = 0.4
+"""Share of the training part that is walked through before scoring begins, so that the price of a miss is learnt."""
+SHOWN_LEVEL = 0.99
+
+Fit = Callable[[Pool, History], Fitted]
+Progress = Callable[[int, int, str], None]
+"""Told the intervals done, the intervals in all, and what is being done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """What was decided, and what had been forecast, for each interval of the history; NaN before the walk began.
+
+    ``desired[i]`` was decided after interval ``i``. ``median[i]`` and ``upper[i]`` are the forecast *for* interval
+    ``i`` at the last moment to order nodes for it, one lead time before; ``upper`` is at the SLO's level.
+    """
+
+    workload: Workload
+    desired: NDArray[np.float64]
+    median: NDArray[np.float64]
+    upper: NDArray[np.float64]
+    refits: int
+    families: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Block:
+    """A stretch of intervals served by one fitted model."""
+
+    first: int
+    stop: int
+
+
+def replay(
+    history: History, pool: Pool, *, fit: Fit, evaluate_from: float = 0.5, progress: Progress = lambda *_: None
+) -> Replayed:
+    """Walk through the history and return the decisions; the part from ``evaluate_from`` on (a share) is scored.
+
+    Raises :class:`ConfigurationError` if the share leaves nothing to learn from or nothing to score.
+    """
+    sizing = pool.sizing
+    if not isinstance(sizing, CapacitySizing):
+        msg = f"pool {pool.name!r} is sized by response time: only capacity can be replayed"
+        raise ConfigurationError(msg)
+    scored_from = int(len(history) * evaluate_from)
+    begins = int(scored_from * (1 - WARM_UP_SHARE))
+    if begins < 1 or scored_from >= len(history):
+        msg = f"scoring from {evaluate_from:g} of {len(history)} intervals leaves nothing to learn from or to score"
+        raise ConfigurationError(msg)
+    walk = _Walk(history, pool)
+    for block in _blocks(history, begins=begins, scored_from=scored_from):
+        progress(block.first, len(history), "fitting")
+        fitted = walk.fitted(fit, block.first)
+        progress(block.first, len(history), "deciding")
+        walk.decide_through(block, fitted)
+    workload = Workload(
+        demand=history.demand,
+        units_per_node=sizing.units_per_node,
+        lead_intervals=walk.lead,
+        first=scored_from,
+    )
+    return walk.result(workload)
+
+
+def _blocks(history: History, *, begins: int, scored_from: int) -> Iterator[_Block]:
+    """Cut the walk where models are fitted: at its beginning, where scoring begins, and every week from there."""
+    every = max(1, round(REFIT_EVERY / history.step))
+    cuts = [begins, *range(scored_from, len(history), every), len(history)]
+    for first, stop in pairwise(cuts):
+        yield _Block(first=first, stop=stop)
+
+
+class _Walk:
+    """The state of a replay as it goes: what was decided so far and what is remembered."""
+
+    def __init__(self, history: History, pool: Pool) -> None:
+        self.lead = lead_intervals(pool.lead_time, history.step)
+        self._history = history
+        self._pool = pool
+        self._memory = Memory()
+        self._setting = pool.min_nodes
+        self._recent = max(2, round(RECENT / history.step))
+        self._desired = np.full(len(history), np.nan)
+        self._median = np.full(len(history) + self.lead + 1, np.nan)
+        self._upper = np.full(len(history) + self.lead + 1, np.nan)
+        self._families: list[str] = []
+
+    def fitted(self, fit: Fit, origin: int) -> Fitted | None:
+        """Fit on what was known at ``origin``; None if that is not enough to learn from."""
+        try:
+            fitted = fit(self._pool, self._history.first(origin))
+        except TrainingRefused:
+            self._families.append("none")
+            return None
+        self._families.append(fitted.family.value)
+        return fitted
+
+    def decide_through(self, block: _Block, fitted: Fitted | None) -> None:
+        """Decide after each interval of the block."""
+        known = self._history.first(block.stop)
+        rows = None if fitted is None else fitted.quantiles_since(known, first=block.first)
+        for offset, interval in enumerate(range(block.first, block.stop)):
+            past = self._history.first(interval + 1)
+            forecast = self._forecast(past, fitted, None if rows is None else rows[offset])
+            self._decide(interval, past, forecast)
+
+    def result(self, workload: Workload) -> Replayed:
+        """Return what was decided; before the walk began the first decision stands."""
+        desired = self._desired
+        begins = int(np.flatnonzero(~np.isnan(desired))[0])
+        desired[:begins] = desired[begins]
+        return Replayed(
+            workload=workload,
+            desired=desired,
+            median=self._median[: len(desired)],
+            upper=self._upper[: len(desired)],
+            refits=len(self._families),
+            families=tuple(dict.fromkeys(self._families)),
+        )
+
+    def _forecast(self, past: History, fitted: Fitted | None, row: NDArray[np.float64] | None) -> Forecast | None:
+        if fitted is None or row is None or np.isnan(row).any():
+            try:
+                return naive_forecast(past, horizon=self.lead + 1, now_utc=past.end_utc)
+            except DemandError:
+                return None
+        return Forecast(
+            levels=fitted.levels,
+            values=made_of(row),
+            first_utc=past.end_utc,
+            step=past.step,
+            made_at_utc=past.end_utc,
+            model_version=fitted.family.value,
+        )
+
+    def _decide(self, interval: int, past: History, forecast: Forecast | None) -> None:
+        decision = decide(
+            Situation(
+                pool=self._pool,
+                state=PoolState(nodes=self._setting, provisioning=Provisioning.READY),
+                memory=self._memory,
+                now_utc=past.end_utc,
+                history=past.last(self._recent),
+                forecast=forecast,
+                grounds=(Reason.MODEL,),
+            )
+        )
+        self._memory = decision.memory
+        self._setting = decision.desired_nodes
+        self._desired[interval] = decision.desired_nodes
+        if forecast is not None and len(forecast) > self.lead:
+            sizing = self._pool.sizing
+            level = sizing.slo if isinstance(sizing, CapacitySizing) else SHOWN_LEVEL
+            self._median[interval + self.lead + 1] = forecast.median[self.lead]
+            self._upper[interval + self.lead + 1] = forecast.quantile(level)[self.lead]
