@@ -34,7 +34,8 @@ def foresee(pool: Pool, history: History, models: ModelStore, *, now_utc: dateti
     model, told = _published(pool, models)
     if model is not None:
         try:
-            return replace(told, forecast=model.forecast(history, now_utc=now_utc))
+            forecast = model.forecast(history, now_utc=now_utc).reaching(now_utc + pool.lead_time + history.step)
+            return replace(told, forecast=forecast)
         except (DemandError, ModelRefused) as exc:
             told = told.noted(Reason.MODEL_REFUSED, str(exc))
             emit(Event.MODEL_REFUSED, {"pool": pool.name, "error": str(exc)}, level=logging.ERROR)

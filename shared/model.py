@@ -9,7 +9,9 @@ from typing import Any, assert_never
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.demand_model import LEVELS, demand_quantiles, demand_quantiles_since, spec_of
 from shared.errors import ModelRefused
+from shared.features import FeatureSpec
 from shared.forecast import Forecast
 from shared.model_card import Family, ModelCard
 from shared.response_time import response_time_forecast
@@ -20,14 +22,7 @@ NAIVE_LEVELS = np.array([0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.
 NAIVE_VERSION = "seasonal-naive"
 MIDDLE = np.array([0.5])
 
-TRUSTED = (
-    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn._loss.link.IdentityLink",
-    "sklearn._loss.link.Interval",
-    "sklearn._loss.loss.PinballLoss",
-    "sklearn._loss.loss.HalfSquaredError",
-)
+TRUSTED: tuple[str, ...] = ()
 """Types that a model file may hold besides those skops itself knows to be harmless."""
 
 
@@ -47,6 +42,8 @@ class Fitted:
         match self.family:
             case Family.SEASONAL_NAIVE:
                 return NAIVE_LEVELS
+            case Family.RIDGE | Family.FOREST:
+                return LEVELS
             case Family.RESPONSE_TIME:
                 return MIDDLE
             case _:
@@ -60,6 +57,8 @@ class Fitted:
         match self.family:
             case Family.SEASONAL_NAIVE:
                 return seasonal_naive(history, horizon=self.horizon, levels=self.levels)
+            case Family.RIDGE | Family.FOREST:
+                return demand_quantiles(self.content, history, self._spec)
             case Family.RESPONSE_TIME:
                 return response_time_forecast(self.content, history)
             case _:
@@ -71,10 +70,16 @@ class Fitted:
         Row ``r`` is what :meth:`quantiles` says to ``history.first(first + r + 1)``; shape ``(rows, horizon, levels)``.
         A row whose past is too short is NaN.
         """
+        if self.family in {Family.RIDGE, Family.FOREST}:
+            return demand_quantiles_since(self.content, history, self._spec, first=first)
         rows = np.full((len(history) - first, self.horizon, len(self.levels)), np.nan)
         for row in range(len(rows)):
             rows[row] = self.quantiles(history.first(first + row + 1))
         return rows
+
+    @property
+    def _spec(self) -> FeatureSpec:
+        return spec_of(self.content, step=self.step, horizon=self.horizon)
 
     def check(self, history: History, *, version: str) -> None:
         """Refuse a history of other signals or another step; raises :class:`ModelRefused`."""
