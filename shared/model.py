@@ -1,6 +1,7 @@
 """A model in memory: what it holds, how it is packed, and how each family forecasts."""
 
 import importlib.metadata
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,7 +23,7 @@ NAIVE_LEVELS = np.array([0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.
 NAIVE_VERSION = "seasonal-naive"
 MIDDLE = np.array([0.5])
 
-TRUSTED: tuple[str, ...] = ()
+TRUSTED = ("sklearn.tree._tree.Tree",)
 """Types that a model file may hold besides those skops itself knows to be harmless."""
 
 
@@ -154,7 +155,7 @@ def pack(content: Mapping[str, Any]) -> bytes:
     """Return the bytes of a model file."""
     import skops.io  # noqa: PLC0415 - the timer's import path stays free of scikit-learn
 
-    data: bytes = skops.io.dumps(dict(content))
+    data: bytes = skops.io.dumps(dict(content), compression=zipfile.ZIP_DEFLATED, compresslevel=9)
     return data
 
 

@@ -100,7 +100,7 @@ def fit_ridge(rows: Rows) -> Content:
     """Fit the expectation, and the distribution of its errors, the same at all times."""
     content = rows.settled | _expectation(rows)
     errors = rows.target - expected(content, rows.matrix)
-    return content | {"errors": np.quantile(errors, LEVELS, axis=0).T}
+    return content | {"errors": _quantiles_of(errors, LEVELS)}
 
 
 def fit_forest(rows: Rows, settings: ForestSettings) -> Content:
@@ -112,7 +112,7 @@ def fit_forest(rows: Rows, settings: ForestSettings) -> Content:
     """
     content = rows.settled | _expectation(rows)
     errors = rows.target - expected(content, rows.matrix)
-    edges: Floats = np.column_stack([np.quantile(column, EDGE_LEVELS) for column in errors.T]).T
+    edges = _quantiles_of(errors, EDGE_LEVELS)
     outputs = _exceeded(errors, edges)[:, _split_columns(len(edges))].astype(np.float32)
     forest = RandomForestRegressor(
         settings.trees,
@@ -131,7 +131,7 @@ def fit_forest(rows: Rows, settings: ForestSettings) -> Content:
 
 def _expectation(rows: Rows) -> Content:
     """Fit one ridge regression for all horizons at once."""
-    seen = ~np.isnan(rows.matrix).all(axis=0)
+    seen = np.isfinite(rows.matrix).sum(axis=0) > 0
     mean, sd = np.zeros(len(seen)), np.ones(len(seen))
     mean[seen] = np.nanmean(rows.matrix[:, seen], axis=0)
     sd[seen] = np.nanstd(rows.matrix[:, seen], axis=0) + 1e-6
@@ -144,6 +144,12 @@ def _expectation(rows: Rows) -> Content:
 def _split_columns(horizon: int) -> Floats:
     chosen = np.arange(len(EDGE_LEVELS))[SPLIT_EDGES]
     return np.concatenate([ahead * len(EDGE_LEVELS) + chosen for ahead in range(horizon)])
+
+
+def _quantiles_of(errors: Floats, levels: Floats) -> Floats:
+    """Return the quantiles of each column, shape ``(columns, levels)``."""
+    quantiles: Floats = np.array([np.quantile(column, levels) for column in errors.T])
+    return quantiles
 
 
 def _exceeded(errors: Floats, edges: Floats) -> Floats:
@@ -166,6 +172,6 @@ def _leaf_tables(content: Content, forest: Any, edges: Floats, rows: Rows, setti
         counts = np.column_stack([np.bincount(place, weights=weight * column) for column in exceeded.T])
         slot = np.full(forest.estimators_[tree].tree_.node_count, len(reached), dtype=np.int32)
         slot[reached] = np.arange(len(reached))
-        tables.append(np.vstack([counts / mass[:, np.newaxis], usual]).astype(np.float32))
+        tables.append(np.vstack([counts / mass[:, np.newaxis], usual]).astype(np.float16))
         slots.append(slot)
     return {"tables": tables, "slots": slots, "top": errors.max(axis=0)}
