@@ -84,8 +84,9 @@ def decide(situation: Situation) -> Decision:
             in_doubt=stale or situation.forecast is None or Reason.MODEL_REFUSED in situation.grounds,
         ),
     )
-    hindrances = _hindrances(situation)
-    changes = proposal.nodes != state.setting
+    repairs = state.has_failed and situation.memory.setback is not None
+    changes = proposal.nodes != state.setting or repairs
+    hindrances = _hindrances(situation, adds_nodes=repairs or proposal.nodes > state.setting)
     order = Order(at=situation.now_utc, wanted_nodes=wish.nodes, desired_nodes=proposal.nodes, plans=wish.plans)
     return Decision(
         pool=pool.name,
@@ -99,6 +100,7 @@ def decide(situation: Situation) -> Decision:
             *((Reason.DEMAND_STALE,) if stale else ()),
             *wish.reasons,
             *proposal.reasons,
+            *((Reason.REPAIRING,) if repairs else ()),
             *(hindrances if changes else ()),
         ),
         numbers={"demand": _latest(situation), "wanted_nodes": wish.nodes, **wish.numbers},
@@ -170,7 +172,7 @@ def _response_time(situation: Situation, sizing: ResponseTimeSizing, forecast: F
     return _Wish(nodes=nodes, reasons=(reason,), memory=replace(situation.memory, step=step), numbers=numbers)
 
 
-def _hindrances(situation: Situation) -> tuple[Reason, ...]:
+def _hindrances(situation: Situation, *, adds_nodes: bool) -> tuple[Reason, ...]:
     """Return why the pool may not be written now, if it may not."""
     memory, pool = situation.memory, situation.pool
     found = {
@@ -178,7 +180,8 @@ def _hindrances(situation: Situation) -> tuple[Reason, ...]:
         Reason.PAUSED: pool.mode is Mode.PAUSED,
         Reason.POOL_STOPPED: situation.state.is_stopped,
         Reason.POOL_BUSY: situation.state.is_busy or memory.operation is not None,
-        Reason.BACKING_OFF: memory.backoff_until is not None and situation.now_utc < memory.backoff_until,
+        Reason.BACKING_OFF: memory.setback is not None
+        and memory.setback.holds(adds_nodes=adds_nodes, now_utc=situation.now_utc),
     }
     return tuple(reason for reason, applies in found.items() if applies)
 
