@@ -12,7 +12,7 @@ from scaler.core.decide import Decision, Situation, decide
 from scaler.core.memory import Memory, OperationInFlight
 from scaler.core.pool import PoolState, Resize
 from scaler.core.reasons import Reason
-from scaler.ladder import Foresight, foresee
+from scaler.ladder import Foresight, Models, foresee
 from scaler.memories import Memories
 from scaler.ports import DemandSource, NodePools, Operation, OperationStatus
 from scaler.record import DecisionLog, Record
@@ -34,7 +34,6 @@ from shared.errors import (
     TickFailed,
     Transient,
 )
-from shared.model_store import ModelStore
 from shared.pools import Pool
 from shared.series import History
 from shared.telemetry import Event, emit
@@ -76,7 +75,7 @@ class Tick:
 
     demand: Callable[[Pool], DemandSource]
     node_pools: NodePools
-    models: ModelStore
+    models: Models
     memories: Memories
     log: DecisionLog
 

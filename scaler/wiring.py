@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from scaler.archive import ArchivedDemand
 from scaler.blob_demand import BlobDemandSource
+from scaler.ladder import Models
 from scaler.local.simulated_pools import SimulatedPools
 from scaler.memories import Memories
 from scaler.pools_check import PoolInspector, ReadOnlyInspector
@@ -64,7 +65,7 @@ def tick_of(settings: Settings) -> Tick:
     return Tick(
         demand=demand_of,
         node_pools=node_pools_of(settings),
-        models=ModelStore(blobs),
+        models=Models(store=ModelStore(blobs)),
         memories=Memories(blobs),
         log=DecisionLog(blobs),
     )

@@ -3,7 +3,7 @@
 import importlib.metadata
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
@@ -15,6 +15,7 @@ from shared.errors import ModelRefused
 from shared.features import FeatureSpec
 from shared.forecast import Forecast
 from shared.model_card import Family, ModelCard
+from shared.refresh import refreshed
 from shared.response_time import response_time_forecast
 from shared.seasonal_naive import seasonal_naive
 from shared.series import History
@@ -78,6 +79,15 @@ class Fitted:
             rows[row] = self.quantiles(history.first(first + row + 1))
         return rows
 
+    def refreshed(self, history: History) -> "Fitted":
+        """Return the model with what the history says now (``shared.refresh``); other families are as they were.
+
+        Raises :class:`~shared.errors.TrainingRefused` if the history is too short for it.
+        """
+        if self.family is not Family.FOREST:
+            return self
+        return replace(self, content=refreshed(self.content, history, self._spec))
+
     @property
     def _spec(self) -> FeatureSpec:
         return spec_of(self.content, step=self.step, horizon=self.horizon)
@@ -98,6 +108,10 @@ class Model:
 
     card: ModelCard
     fitted: Fitted
+
+    def refreshed(self, history: History) -> "Model":
+        """Return the model with what the history says now; see :meth:`Fitted.refreshed`."""
+        return replace(self, fitted=self.fitted.refreshed(history))
 
     def forecast(self, history: History, *, now_utc: datetime) -> Forecast:
         """Forecast the intervals that follow the history.

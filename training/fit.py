@@ -13,10 +13,11 @@ from shared.model import Fitted
 from shared.model_card import Family, ModelCard, TrainingWindow, version_at
 from shared.model_store import ModelStore, library_versions
 from shared.pools import Pool, ResponseTimeSizing
+from shared.refresh import rows_of
 from shared.response_time import response_time_forecast
 from shared.seasonal_naive import LEAST_KNOWN
 from shared.series import History
-from training.candidates import ForestSettings, feature_spec, fit_forest, rows_of
+from training.candidates import feature_spec, fit_forests
 from training.response_time import fit_response_time
 
 
@@ -43,7 +44,7 @@ def fit(pool: Pool, history: History) -> Candidate:
         rows = rows_of(history, feature_spec(history, horizon=horizon, calendar=calendar))
     except TrainingRefused as exc:
         return _naive(pool, history, horizon=horizon, why=str(exc))
-    content = fit_forest(rows, ForestSettings())
+    content = fit_forests(rows)
     return Candidate(fitted=_fitted(Family.FOREST, content, history, horizon=horizon))
 
 

@@ -28,16 +28,22 @@ class Budget:
     memory_misses: float = 80.0
     """The table forgets over as many intervals as allow so many misses."""
     repay_misses: float = 4.0
-    """A debt of so many misses stops all spending."""
+    """A debt of so many misses asks for the least rate …"""
     spend_misses: float = 4.0
-    """A credit of so many misses doubles it."""
-    least: float = 0.25
+    """… and a credit of so many doubles it …"""
+    patience: float = 0.4
+    """… or this share of the misses allowed so far, if that is more: for debts,"""
+    thrift: float = 0.1
+    """and for credits, which are spent sooner than debts are repaid."""
+    patience_misses: float = 200.0
+    """Misses allowed so far are counted up to here."""
+    least: float = 0.5
     """Lowest rate to aim at, as a share of what the SLO allows."""
-    most: float = 4.0
+    most: float = 2.0
     """Highest rate to aim at, as a multiple of what the SLO allows."""
     credit_misses: float = 12.0
-    """No more credit than this is kept: a quiet month must not pay for a bad day."""
-    prior_misses: float = 0.5
+    """Credit is kept up to here, or up to ``patience``'s share: a quiet month must not pay for a bad day."""
+    prior_misses: float = 1.0
     """Weight of the forecast's own opinion beside the table, as the intervals that allow so many misses."""
 
     @property
@@ -51,13 +57,14 @@ class Calibration:
     """What is remembered between ticks; a new pool starts with ``Calibration()``.
 
     ``missed`` are the fading misses of each price's plan (empty: none seen yet), ``seen`` the fading intervals that
-    they are out of, ``debt`` the pool's own misses beyond its budget (negative: credit). ``intervals`` and ``misses``
-    count what was judged in all.
+    they are out of. ``debt`` are the pool's own misses beyond its budget (negative: credit), ``allowed_so_far`` those
+    that the SLO allowed meanwhile, capped. ``intervals`` and ``misses`` count what was judged in all.
     """
 
     missed: tuple[float, ...] = ()
     seen: float = 0.0
     debt: float = 0.0
+    allowed_so_far: float = 0.0
     judged_until: datetime | None = None
     intervals: int = 0
     misses: int = 0
@@ -110,7 +117,9 @@ def ruling_price(calibration: Calibration, expected_misses: NDArray[np.float64],
 
 def asked_rate(calibration: Calibration, budget: Budget) -> float:
     """Return the rate of misses to aim at now: the SLO's, less when in debt, more when there is credit."""
-    scale = budget.repay_misses if calibration.debt > 0 else budget.spend_misses
+    in_debt = calibration.debt > 0
+    fewest, share = (budget.repay_misses, budget.patience) if in_debt else (budget.spend_misses, budget.thrift)
+    scale = max(fewest, share * calibration.allowed_so_far)
     return budget.allowed * min(max(1.0 - calibration.debt / scale, budget.least), budget.most)
 
 
@@ -132,5 +141,13 @@ def _billed(
     if ready is None:
         return calibration
     miss = demand_nodes > float(ready[0]) + 1e-9
-    debt = max(calibration.debt + miss - budget.allowed, -budget.credit_misses)
-    return replace(calibration, debt=debt, intervals=calibration.intervals + 1, misses=calibration.misses + miss)
+    allowed = min(calibration.allowed_so_far + budget.allowed, budget.patience_misses)
+    credit = max(budget.credit_misses, budget.patience * allowed)
+    debt = max(calibration.debt + miss - budget.allowed, -credit)
+    return replace(
+        calibration,
+        debt=debt,
+        allowed_so_far=allowed,
+        intervals=calibration.intervals + 1,
+        misses=calibration.misses + miss,
+    )

@@ -14,6 +14,7 @@ import pytest
 
 from scaler.core.memory import Memory
 from scaler.core.reasons import Reason
+from scaler.ladder import Models
 from scaler.memories import Memories
 from scaler.record import DecisionLog
 from scaler.tick import Tick
@@ -74,7 +75,13 @@ def _ticking(folder: Path, **described: Any) -> Iterator[Ticking]:  # noqa: ANN4
         blobs = DirectoryBlobs(folder)
         demand = FlatDemand(aks, 70)
         memories, log = Memories(blobs), DecisionLog(blobs)
-        tick = Tick(demand=lambda _: demand, node_pools=aks.pools, models=ModelStore(blobs), memories=memories, log=log)
+        tick = Tick(
+            demand=lambda _: demand,
+            node_pools=aks.pools,
+            models=Models(store=ModelStore(blobs)),
+            memories=memories,
+            log=log,
+        )
         found = aks.arm.cluster().add("web", **described)
         yield Ticking(aks, tick, demand, pool_named("web", mode=Mode.ACT), found)
 

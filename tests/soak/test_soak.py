@@ -11,6 +11,7 @@ from random import Random
 import numpy as np
 import pytest
 
+from scaler.ladder import Models
 from scaler.memories import Memories
 from scaler.record import DecisionLog
 from scaler.tick import Tick
@@ -98,7 +99,7 @@ def _tick(aks: AksOnFake, folder: Path, clock: FakeClock) -> Tick:
     return Tick(
         demand=lambda _: demand,
         node_pools=aks.pools,
-        models=ModelStore(blobs),
+        models=Models(store=ModelStore(blobs)),
         memories=Memories(blobs),
         log=DecisionLog(blobs),
     )
