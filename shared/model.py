@@ -117,8 +117,8 @@ class Model:
                 model_version=version,
                 unit=self.card.unit,
             )
-        except ValueError as exc:
-            msg = f"model {version} answered with no forecast: {exc}"
+        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as exc:
+            msg = f"model {version} answered with no forecast ({type(exc).__name__}: {exc}): train again"
             raise ModelRefused(msg) from exc
 
 

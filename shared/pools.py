@@ -74,7 +74,7 @@ class CapacitySizing(Part):
     """So many nodes that the SLO's share of intervals is served."""
 
     kind: Literal["capacity"]
-    units_per_node: Positive
+    units_per_node: Annotated[float, Field(ge=1e-9, allow_inf_nan=False)]
     """Demand that one node serves."""
     slo: Annotated[float, Field(ge=0.5, le=0.9999)] = 0.99
     """Share of intervals in which all demand must be served."""
