@@ -8,7 +8,7 @@ from threading import Barrier
 
 import pytest
 
-from scaler.core.memory import Memory
+from scaler.core.memory import Memory, Step
 from scaler.memories import Memories
 from scaler.record import DecisionLog
 from shared.cloud.azure_blobs import azure_blobs_from_connection_string
@@ -217,12 +217,12 @@ def test_of_two_promotions_at_once_none_is_lost_unseen(blobs: Blobs) -> None:
 def test_of_two_memories_saved_upon_the_same_read_one_loses(blobs: Blobs) -> None:
     first, second = Memories(blobs), Memories(blobs)
     _, etag = first.load("web")
-    first.save("web", Memory(failures=1), etag)
+    first.save("web", Memory(step=Step(interval_utc=NOW, to_nodes=1)), etag)
 
     with pytest.raises(BlobChanged):
-        second.save("web", Memory(failures=2), etag)
+        second.save("web", Memory(step=Step(interval_utc=NOW, to_nodes=2)), etag)
 
-    assert first.load("web")[0] == Memory(failures=1)
+    assert first.load("web")[0] == Memory(step=Step(interval_utc=NOW, to_nodes=1))
 
 
 def test_decisions_logged_at_once_are_all_kept_whole(blobs: Blobs) -> None:
