@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 SAME_TICK = timedelta(seconds=20)
 """How long one list of a cluster's pools answers for all of them; far less than the minute between two ticks."""
+BELIEVED_FOR = timedelta(hours=1)
+"""Resizes take minutes, and the autoscaler gives up on a node after 15: an operation of an hour is stuck."""
 
 
 @dataclass(slots=True)
@@ -91,12 +93,13 @@ class AksNodePools:
     def outcome(self, pool: "Pool", operation: Operation) -> OperationOutcome:
         """See :meth:`scaler.ports.NodePools.outcome`.
 
-        Where the operation itself cannot be read (no right to, forgotten by Azure, at a foreign address), the pool's
-        state tells.
+        Where the operation itself cannot be read (no right to, forgotten by Azure, at a foreign address), or has run
+        for so long that it must be stuck, the pool's state tells: it is what AKS itself goes by.
         """
         if operation.handle == UNCHANGED:
             return OperationOutcome(status=OperationStatus.SUCCEEDED, took=timedelta())
-        if self._clients.endpoint.owns(operation.handle):
+        is_recent = self._clock() - operation.started_at < BELIEVED_FOR
+        if is_recent and self._clients.endpoint.owns(operation.handle):
             try:
                 return outcome_of(self._asked(pool, operation.handle), operation, self._clock())
             except (Forbidden, PoolNotFound):

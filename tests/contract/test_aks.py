@@ -343,6 +343,20 @@ def test_an_operation_that_cannot_be_read_is_told_from_the_pool(aks: AksOnFake, 
     assert (outcome.status, outcome.cause, outcome.took) == (OperationStatus.FAILED, NoCapacity, timedelta(minutes=5))
 
 
+def test_an_operation_that_never_ends_does_not_hold_its_pool_for_ever(aks: AksOnFake) -> None:
+    pool, found = aks.add("web")
+    operation = aks.scale(pool, 7)
+    aks.arm.cluster().operations["op-1"].takes = timedelta(days=9)
+    found.state, found.operation = "Succeeded", None
+
+    aks.clock.advance(minutes=59)
+    early = aks.pools.outcome(pool, operation)
+    aks.clock.advance(minutes=1)
+    late = aks.pools.outcome(pool, operation)
+
+    assert (early.status, late.status) == (OperationStatus.RUNNING, OperationStatus.SUCCEEDED)
+
+
 def test_a_write_whose_answer_is_lost_is_seen_at_the_next_read(aks: AksOnFake) -> None:
     pool, _ = aks.add("web")
     aks.arm.faults.script("PUT", Fault.RESET)

@@ -18,7 +18,7 @@ from shared.errors import (
     Throttled,
     Transient,
 )
-from tests.fakes.arm import Answer
+from tests.fakes.arm_answers import Answer
 from tests.fakes.arm_harness import AksOnFake
 
 

@@ -23,7 +23,7 @@ from shared.local.directory_blobs import DirectoryBlobs
 from shared.model_store import ModelStore
 from shared.pools import Mode, Pool
 from shared.series import History
-from tests.fakes.arm import Answer
+from tests.fakes.arm_answers import Answer
 from tests.fakes.arm_cluster import FakePool, autoscaled
 from tests.fakes.arm_faults import Fault
 from tests.fakes.arm_harness import AksOnFake, aks_on_fake, pool_named
