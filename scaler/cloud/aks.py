@@ -1,6 +1,6 @@
 """AKS node pools, read and resized through Azure Resource Manager."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from threading import Lock
@@ -196,7 +196,10 @@ def arm_clients(settings: "Settings") -> ArmClients:
 
 
 def _refuse_if_moved(pool: "Pool", state: PoolState, fresh: PoolState, resize: "Resize") -> None:
-    """Refuse to write a pool that is not what the decision rests on, or that AKS would not take a write for."""
+    """Refuse to write a pool that is not what the decision rests on, or that AKS would not take a write for.
+
+    A pool with another etag but the same state may be written: what others changed in it is in the body that goes back.
+    """
     name = f"pool {pool.node_pool!r}"
     if fresh.is_busy:
         msg = f"{name} has an operation in progress"
@@ -207,9 +210,8 @@ def _refuse_if_moved(pool: "Pool", state: PoolState, fresh: PoolState, resize: "
     if fresh.lever is not resize.lever:
         msg = f"{name} is moved by its {fresh.lever}, not by its {resize.lever}: its autoscaler was switched"
         raise PoolChanged(msg)
-    moved = (state.nodes, state.autoscaler) != (fresh.nodes, fresh.autoscaler)
-    if moved if state.etag is None or fresh.etag is None else state.etag != fresh.etag:
-        msg = f"{name} is not what was read: etag {state.etag!r} is now {fresh.etag!r}"
+    if replace(state, etag=None) != replace(fresh, etag=None):
+        msg = f"{name} is not what was read: {state} is now {fresh}"
         raise PoolChanged(msg)
 
 

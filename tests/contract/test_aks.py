@@ -238,11 +238,22 @@ def test_the_taints_of_a_spot_pool_survive(aks: AksOnFake) -> None:
 def test_a_pool_changed_since_the_read_is_not_written(aks: AksOnFake) -> None:
     pool, found = aks.add("web")
     state = aks.read(pool)
-    found.change(tags={"by": "an operator"})
+    found.change(count=4)
 
     with pytest.raises(PoolChanged, match="is not what was read"):
         aks.pools.resize(pool, state, Resize(lever=Lever.COUNT, nodes=7))
     assert aks.arm.asked("PUT") == 0
+
+
+def test_what_others_changed_beside_the_decision_since_the_read_goes_back_as_it_is(aks: AksOnFake) -> None:
+    pool, _ = aks.add("web")
+    state = aks.read(pool)
+    aks.arm.cluster().pools["web"].change(tags={"by": "an operator"})
+
+    aks.pools.resize(pool, state, Resize(lever=Lever.COUNT, nodes=7))
+
+    assert aks.sent()["tags"] == {"by": "an operator"}
+    assert aks.arm.cluster().misdeeds == []
 
 
 def test_a_pool_changed_between_our_get_and_our_put_is_saved_by_if_match(aks: AksOnFake) -> None:
