@@ -45,11 +45,15 @@ BELIEVED_FOR = timedelta(hours=1)
 
 @dataclass(slots=True)
 class _Listing:
-    """The pools of one cluster as last listed; the lock lets one thread ask while the others wait for its answer."""
+    """The pools of one cluster as last listed, by name, without those that we have written since.
+
+    The lock lets one thread ask while the others wait for its answer.
+    """
 
     lock: Lock = field(default_factory=Lock)
     at: datetime | None = None
-    pools: tuple["AgentPool", ...] = ()
+    pools: dict[str, "AgentPool"] = field(default_factory=dict)
+    written: set[str] = field(default_factory=set)
 
     def answers(self, now: datetime) -> bool:
         """Whether it is fresh; a clock that stepped back makes it stale."""
@@ -67,10 +71,13 @@ class AksNodePools:
 
     def read(self, pool: "Pool") -> PoolState:
         """See :meth:`scaler.ports.NodePools.read`; one list call answers for all pools of the cluster."""
-        listed = {str(found.name).lower(): found for found in self._listed(pool)}
-        found = listed.get(pool.node_pool.lower())
+        listing = self._listed(pool)
+        name = pool.node_pool.lower()
+        if name in listing.written:
+            return state_of(self._got(pool))
+        found = listing.pools.get(name)
         if found is None:
-            names = ", ".join(sorted(listed)) or "none"
+            names = ", ".join(sorted(listing.pools)) or "none"
             msg = f"cluster {cluster_of(pool).name!r} has no node pool {pool.node_pool!r}; it has: {names}"
             raise PoolNotFound(msg)
         return state_of(found)
@@ -110,16 +117,18 @@ class AksNodePools:
         """Close every connection."""
         self._clients.close()
 
-    def _listed(self, pool: "Pool") -> tuple["AgentPool", ...]:
+    def _listed(self, pool: "Pool") -> _Listing:
         cluster = cluster_of(pool)
         listing = self._listing(cluster)
         with listing.lock:
             if not listing.answers(self._clock()):
                 client = self._clients.of(cluster.subscription_id)
+                listing.written.clear()
                 with errand("listing", Action.READ_POOL, pool):
-                    listing.pools = tuple(client.agent_pools.list(cluster.resource_group, cluster.name))
+                    found = list(client.agent_pools.list(cluster.resource_group, cluster.name))
+                listing.pools = {str(listed.name).lower(): listed for listed in found}
                 listing.at = self._clock()
-            return listing.pools
+            return listing
 
     def _listing(self, cluster: "Cluster") -> _Listing:
         with self._lock:
@@ -149,7 +158,7 @@ class AksNodePools:
         except AzureError as exc:
             raise self._refused(exc, pool, adds=adds) from exc
         finally:
-            self._listing(cluster).at = None
+            self._listing(cluster).written.add(pool.node_pool.lower())
         return accepted.handle
 
     def _refused(self, exc: AzureError, pool: "Pool", *, adds: bool) -> CloudError:
