@@ -461,8 +461,9 @@ def test_each_refusal_of_a_write_has_its_own_error_and_is_not_repeated(
     pool, _ = aks.add("web")
     aks.arm.faults.script("PUT", fault)
 
-    with pytest.raises(kind):
+    with pytest.raises(CloudError) as refusal:
         aks.scale(pool, 7)
+    assert type(refusal.value) is kind
     assert aks.arm.asked("PUT") == 1
 
 
@@ -548,6 +549,15 @@ def test_an_expired_token_is_replaced_once_for_a_write(aks: AksOnFake) -> None:
 
     assert aks.sent()["count"] == 7
     assert aks.credential.issued == ["token-1", "token-2"]
+
+
+def test_a_token_is_asked_for_with_the_clouds_scope_and_kept(aks: AksOnFake) -> None:
+    pool, _ = aks.add("web")
+
+    aks.scale(pool, 7)
+
+    assert aks.credential.scopes == {"https://management.test/.default"}
+    assert aks.credential.issued == ["token-1"]
 
 
 def test_a_second_refused_token_is_an_error_for_a_person(aks: AksOnFake) -> None:

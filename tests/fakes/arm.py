@@ -164,6 +164,9 @@ def _handler(arm: FakeArm) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             self._serve()
 
+        def do_POST(self) -> None:
+            self._serve()
+
         def do_PUT(self) -> None:
             self._serve()
 
