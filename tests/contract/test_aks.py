@@ -238,11 +238,22 @@ def test_the_taints_of_a_spot_pool_survive(aks: AksOnFake) -> None:
 def test_a_pool_changed_since_the_read_is_not_written(aks: AksOnFake) -> None:
     pool, found = aks.add("web")
     state = aks.read(pool)
-    found.change(tags={"by": "an operator"})
+    found.change(count=4)
 
     with pytest.raises(PoolChanged, match="is not what was read"):
         aks.pools.resize(pool, state, Resize(lever=Lever.COUNT, nodes=7))
     assert aks.arm.asked("PUT") == 0
+
+
+def test_what_others_changed_beside_the_decision_since_the_read_goes_back_as_it_is(aks: AksOnFake) -> None:
+    pool, _ = aks.add("web")
+    state = aks.read(pool)
+    aks.arm.cluster().pools["web"].change(tags={"by": "an operator"})
+
+    aks.pools.resize(pool, state, Resize(lever=Lever.COUNT, nodes=7))
+
+    assert aks.sent()["tags"] == {"by": "an operator"}
+    assert aks.arm.cluster().misdeeds == []
 
 
 def test_a_pool_changed_between_our_get_and_our_put_is_saved_by_if_match(aks: AksOnFake) -> None:
@@ -343,6 +354,20 @@ def test_an_operation_that_cannot_be_read_is_told_from_the_pool(aks: AksOnFake, 
     assert (outcome.status, outcome.cause, outcome.took) == (OperationStatus.FAILED, NoCapacity, timedelta(minutes=5))
 
 
+def test_an_operation_that_never_ends_does_not_hold_its_pool_for_ever(aks: AksOnFake) -> None:
+    pool, found = aks.add("web")
+    operation = aks.scale(pool, 7)
+    aks.arm.cluster().operations["op-1"].takes = timedelta(days=9)
+    found.state, found.operation = "Succeeded", None
+
+    aks.clock.advance(minutes=59)
+    early = aks.pools.outcome(pool, operation)
+    aks.clock.advance(minutes=1)
+    late = aks.pools.outcome(pool, operation)
+
+    assert (early.status, late.status) == (OperationStatus.RUNNING, OperationStatus.SUCCEEDED)
+
+
 def test_a_write_whose_answer_is_lost_is_seen_at_the_next_read(aks: AksOnFake) -> None:
     pool, _ = aks.add("web")
     aks.arm.faults.script("PUT", Fault.RESET)
@@ -436,8 +461,9 @@ def test_each_refusal_of_a_write_has_its_own_error_and_is_not_repeated(
     pool, _ = aks.add("web")
     aks.arm.faults.script("PUT", fault)
 
-    with pytest.raises(kind):
+    with pytest.raises(CloudError) as refusal:
         aks.scale(pool, 7)
+    assert type(refusal.value) is kind
     assert aks.arm.asked("PUT") == 1
 
 
@@ -523,6 +549,15 @@ def test_an_expired_token_is_replaced_once_for_a_write(aks: AksOnFake) -> None:
 
     assert aks.sent()["count"] == 7
     assert aks.credential.issued == ["token-1", "token-2"]
+
+
+def test_a_token_is_asked_for_with_the_clouds_scope_and_kept(aks: AksOnFake) -> None:
+    pool, _ = aks.add("web")
+
+    aks.scale(pool, 7)
+
+    assert aks.credential.scopes == {"https://management.test/.default"}
+    assert aks.credential.issued == ["token-1"]
 
 
 def test_a_second_refused_token_is_an_error_for_a_person(aks: AksOnFake) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -41,7 +41,6 @@ class AksOnFake:
     credential: FakeCredential
     pools: AksNodePools
     budget: ArmBudget
-    opened: list[AksNodePools] = field(default_factory=list)
 
     def add(self, name: str, **described: Any) -> tuple[Pool, FakePool]:  # noqa: ANN401 - a pool's body is JSON
         return pool_named(name), self.arm.cluster().add(name, **described)
