@@ -135,8 +135,8 @@ class ArmClients:
     def _policies(self) -> list[Any]:
         """What a request passes, in order.
 
-        Unlike the SDK's own list it follows no redirect, logs no request unless asked to, and does not register resource
-        providers in the operator's subscription, sleeping until that is done.
+        Unlike the SDK's own list it follows no redirect, logs no request unless asked to, and does not register
+        resource providers in the operator's subscription, sleeping until that is done.
         """
         return [
             RequestIdPolicy(),
