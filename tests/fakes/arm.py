@@ -67,6 +67,7 @@ class FakeArm:
         self.usages: list[Body] = []
         self.sizes: list[Body] = []
         self.log: list[tuple[str, str]] = []
+        self.pages: dict[str, Answer] = {}
         self.instead: dict[str, deque[Answer]] = {}
         self.lock = RLock()
         self._buckets: dict[str, tuple[float, datetime]] = {}
@@ -103,6 +104,9 @@ class FakeArm:
         """Answer one request, in its turn."""
         try:
             self._admit(asked)
+            first_page = self.pages.get(asked.path.rsplit("/", maxsplit=1)[-1])
+            if first_page is not None and "page" not in asked.query:
+                return first_page
             route, found = route_of(asked)
             self._refuse_without(route.right(asked.method), asked)
             for cluster in self.clusters.values():
