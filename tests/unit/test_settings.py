@@ -25,7 +25,7 @@ def test_every_fault_is_told_at_once() -> None:
 
 
 def test_a_name_near_no_other_gets_no_hint() -> None:
-    with pytest.raises(ConfigurationError, match="FORESCALE_QQQQQQ is not known$"):
+    with pytest.raises(ConfigurationError, match=r"FORESCALE_QQQQQQ is not known$"):
         load_settings({"FORESCALE_BACKEND": "local", "FORESCALE_QQQQQQ": "1"})
 
 

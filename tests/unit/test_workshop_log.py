@@ -126,5 +126,5 @@ def test_arrays_that_are_no_log_are_refused(x: np.ndarray, y: np.ndarray) -> Non
 def test_an_array_that_claims_to_be_huge_takes_no_memory() -> None:
     huge = log_bytes(np.ones((2, 3)), np.ones(2), claimed_shape=(2**40, 2**20))
 
-    with pytest.raises(DemandError, match="needs .* bytes, .* are left"):
+    with pytest.raises(DemandError, match=r"needs .* bytes, .* are left"):
         read_workshop_log(huge, end_utc=TODAY)
