@@ -20,7 +20,7 @@ STEP = timedelta(minutes=5)
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999)
 
 
-def pool_json(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a pools file may say
+def pool_json(**changes: Any) -> dict[str, Any]:
     """A pool as a pools file has it: 100 units a node, 1 to 20 nodes, free to act."""
     return {
         "name": "web",
@@ -39,12 +39,12 @@ def pools_file(*pools: dict[str, Any]) -> bytes:
     return json.dumps({"pools": list(pools) or [pool_json()]}).encode()
 
 
-def pool(**changes: Any) -> Pool:  # noqa: ANN401 - whatever a pools file may say
+def pool(**changes: Any) -> Pool:
     """A pool, typed."""
     return read_pools(pools_file(pool_json(**changes)))[0]
 
 
-def workshop_json(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a pools file may say
+def workshop_json(**changes: Any) -> dict[str, Any]:
     """The workshop's pool as a pools file has it."""
     return {
         "name": "workshop",
@@ -95,7 +95,7 @@ def state(nodes: int = 5, *, autoscaled_to: int | None = None, busy: bool = Fals
     )
 
 
-def draft_card(**changes: Any) -> ModelCard:  # noqa: ANN401 - whatever a card may say
+def draft_card(**changes: Any) -> ModelCard:
     """A card for a model without content of its own, on 5-minute demand."""
     return ModelCard.model_validate(
         {

@@ -22,12 +22,12 @@ from tests.fakes.arm_answers import Answer
 from tests.fakes.arm_harness import AksOnFake
 
 
-def bare(code: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+def bare(code: str, **more: Any) -> dict[str, Any]:
     """Return an error as AKS itself writes it."""
     return {"code": code, "message": "words of no meaning", "details": None, "subcode": ""} | more
 
 
-def enveloped(code: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+def enveloped(code: str, **more: Any) -> dict[str, Any]:
     """Return an error as Resource Manager writes it."""
     return {"error": bare(code, **more)}
 

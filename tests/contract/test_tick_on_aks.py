@@ -71,7 +71,7 @@ class Ticking:
 
 
 @contextmanager
-def _ticking(folder: Path, **described: Any) -> Iterator[Ticking]:  # noqa: ANN401 - a pool's body is JSON
+def _ticking(folder: Path, **described: Any) -> Iterator[Ticking]:
     with aks_on_fake() as aks:
         blobs = DirectoryBlobs(folder)
         demand = FlatDemand(aks, 70)

@@ -43,7 +43,7 @@ class FakeCredential:
         self.issued: list[str] = []
         self.scopes: set[str] = set()
 
-    def get_token(self, *scopes: str, **_: Any) -> AccessToken:  # noqa: ANN401 - the SDK's signature
+    def get_token(self, *scopes: str, **_: Any) -> AccessToken:
         told = self.get_token_info(*scopes)
         return AccessToken(told.token, told.expires_on)
 

@@ -18,7 +18,7 @@ from tests.fakes.arm_cluster import FakePool
 from tests.fakes.clock import FakeClock
 
 
-def pool_named(name: str, **changed: Any) -> Pool:  # noqa: ANN401 - any part of the pools file
+def pool_named(name: str, **changed: Any) -> Pool:
     """Return the pools file's entry for an agent pool of the fake's cluster."""
     given: dict[str, Any] = {
         "name": name,
@@ -42,7 +42,7 @@ class AksOnFake:
     pools: AksNodePools
     budget: ArmBudget
 
-    def add(self, name: str, **described: Any) -> tuple[Pool, FakePool]:  # noqa: ANN401 - a pool's body is JSON
+    def add(self, name: str, **described: Any) -> tuple[Pool, FakePool]:
         return pool_named(name), self.arm.cluster().add(name, **described)
 
     def scale(self, pool: Pool, nodes: int, lever: Lever = Lever.COUNT) -> Operation:
