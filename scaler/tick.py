@@ -136,7 +136,15 @@ class Tick:
         except Exception as exc:  # the one broad catch: a pool must not stop the rest (S19)
             coped = isinstance(exc, Transient | BlobChanged)
             told = str(exc) if isinstance(exc, ForescaleError) else f"{type(exc).__name__}: {exc}"
-            fields = {"run_id": run_id, "pool": pool.name, "at": now_utc, "kind": type(exc).__name__, "error": told}
+            reason = _reason_of(type(exc)) if isinstance(exc, CloudError) else None
+            fields = {
+                "run_id": run_id,
+                "pool": pool.name,
+                "at": now_utc,
+                "kind": type(exc).__name__,
+                "reason": reason,
+                "error": told,
+            }
             emit(Event.POOL_FAILED, fields, level=logging.WARNING if coped else logging.ERROR)
             if not isinstance(exc, ForescaleError):
                 logger.exception("pool %r failed", pool.name)
