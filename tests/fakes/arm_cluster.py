@@ -22,7 +22,7 @@ class Refused(Exception):
         super().__init__(f"{status} {code}: {message}")
         self.status = status
         error: Body = {"code": code, "message": message or code, "details": None}
-        self.body = {"error": error} if subcode is None else {**error, "subcode": subcode}
+        self.body: Body = {"error": error} if subcode is None else {**error, "subcode": subcode}
 
 
 @dataclass(slots=True)
