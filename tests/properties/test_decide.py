@@ -53,7 +53,7 @@ def memories(draw: st.DrawFn) -> Memory:
 
 
 @st.composite
-def situations(draw: st.DrawFn, **fixed: Any) -> Situation:
+def situations(draw: st.DrawFn, /, **fixed: Any) -> Situation:
     late = draw(st.integers(0, 6))
     demand = draw(st.lists(st.floats(0, 6000) | st.just(float("nan")), min_size=1, max_size=20))
     given_now = {
