@@ -152,7 +152,7 @@ def test_any_step_is_cut_into_days_without_loss(
     archived(blobs, answer)
 
     whole = BlobDemandSource(
-        blobs, BlobDemand.model_construct(step_min=step_min, unit="", path=None), pool="web", days=None
+        blobs, BlobDemand.model_construct(source="blob", step_min=step_min, unit="", path=None), pool="web", days=None
     )
     assert whole.history(NOW).demand.tolist() == answer.demand.tolist()
 
