@@ -10,10 +10,11 @@ from rich.console import Console
 from rich.progress import Progress
 
 from scaler.explain import explained
+from scaler.pools_check import PoolCheck, check
 from scaler.record import DecisionLog, Record
 from scaler.replay.replay import replay
 from scaler.replay.report import rows, scorecard, write_steps
-from scaler.wiring import node_pools_of, now, pools_of, tick_of
+from scaler.wiring import node_pools_of, now, pool_inspector_of, pools_of, tick_of
 from shared.command_line import guarded, show_json, show_table
 from shared.demand_csv import read_demand_csv
 from shared.errors import CloudError, ConfigurationError
@@ -43,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("tick", parents=[machine, one], help="forecast, decide and size once, as the timer")
     command.set_defaults(run=_tick)
     command = commands.add_parser("pools", parents=[machine], help="the pools as they are now")
+    command.add_argument("action", nargs="?", choices=["check"], help="check: what Forescale may do, before it acts")
     command.set_defaults(run=_pools)
     command = commands.add_parser("explain", parents=[machine, one], help="why the latest decision is what it is")
     command.set_defaults(run=_explain)
@@ -69,6 +71,8 @@ def _tick(options: argparse.Namespace) -> int:
 
 def _pools(options: argparse.Namespace) -> int:
     settings = load_settings()
+    if options.action == "check":
+        return _check(check(pools_of(settings), pool_inspector_of(settings)), as_json=options.json)
     node_pools = node_pools_of(settings)
     rows = []
     for pool in pools_of(settings):
@@ -90,6 +94,21 @@ def _pools(options: argparse.Namespace) -> int:
     else:
         show_table(rows, title="Pools")
     return 0
+
+
+def _check(checks: Sequence[PoolCheck], *, as_json: bool) -> int:
+    """Show the checks; the exit code is 1 if a pool could not act."""
+    if as_json:
+        show_json([checked.fields() for checked in checks])
+    else:
+        show_table([checked.row() for checked in checks], title="What Forescale may do")
+        findings: list[dict[str, object]] = [
+            {"pool": checked.pool.name, "": found.severity.value, "finding": found.message}
+            for checked in checks
+            for found in checked.findings
+        ]
+        show_table(findings, title="Findings")
+    return 0 if all(checked.can_act for checked in checks) else 1
 
 
 def _explain(options: argparse.Namespace) -> int:

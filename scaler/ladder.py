@@ -2,10 +2,11 @@
 
 import logging
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from scaler.core.reasons import Reason
+from scaler.freshness import Freshness
 from shared.errors import BlobNotFound, CloudError, DemandError, ModelRefused
 from shared.forecast import Forecast
 from shared.model import Model, naive_forecast
@@ -29,12 +30,22 @@ class Foresight:
         return replace(self, grounds=(*self.grounds, reason), notes=notes)
 
 
-def foresee(pool: Pool, history: History, models: ModelStore, *, now_utc: datetime) -> Foresight:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Models:
+    """Where models come from, and what keeps them up to date."""
+
+    store: ModelStore
+    freshness: Freshness = field(default_factory=Freshness)
+
+
+def foresee(pool: Pool, history: History, models: Models, *, now_utc: datetime) -> Foresight:
     """Climb down the ladder until a rung holds; each rung is a reason, no rung raises."""
-    model, told = _published(pool, models)
+    model, told = _published(pool, models.store)
     if model is not None:
         try:
-            return replace(told, forecast=model.forecast(history, now_utc=now_utc))
+            model = models.freshness.of(model, history, now_utc=now_utc)
+            forecast = model.forecast(history, now_utc=now_utc).reaching(now_utc + pool.lead_time + history.step)
+            return replace(told, forecast=forecast)
         except (DemandError, ModelRefused) as exc:
             told = told.noted(Reason.MODEL_REFUSED, str(exc))
             emit(Event.MODEL_REFUSED, {"pool": pool.name, "error": str(exc)}, level=logging.ERROR)

@@ -33,7 +33,7 @@ class Memories:
 
     def save(self, pool: str, memory: Memory, etag: str | None) -> str:
         """Replace the memory and return its new etag; raises :class:`shared.errors.BlobChanged` if it was changed."""
-        return self._blobs.write(_name(pool), _ADAPTER.dump_json(memory, indent=2), if_etag=etag)
+        return self._blobs.write(_name(pool), _ADAPTER.dump_json(memory), if_etag=etag)
 
 
 def _name(pool: str) -> str:

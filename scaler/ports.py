@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from scaler.core.pool import PoolState, Resize
+from shared.errors import CloudError
 from shared.pools import Pool
 from shared.series import History
 
@@ -41,10 +42,14 @@ class OperationStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationOutcome:
-    """How an operation ended, or that it has not; ``error_code`` is the platform's own where it failed."""
+    """How an operation ended, or that it has not; ``error_code`` is the platform's own where it failed.
+
+    ``cause`` is the error that the resize would have raised, had the platform known at once that it must fail.
+    """
 
     status: OperationStatus
     took: timedelta | None = None
+    cause: type[CloudError] = CloudError
     error_code: str = ""
     error_message: str = ""
 

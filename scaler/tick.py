@@ -4,14 +4,15 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import uuid4
 
+from scaler.core.backoff import after
 from scaler.core.decide import Decision, Situation, decide
 from scaler.core.memory import Memory, OperationInFlight
 from scaler.core.pool import PoolState, Resize
 from scaler.core.reasons import Reason
-from scaler.ladder import Foresight, foresee
+from scaler.ladder import Foresight, Models, foresee
 from scaler.memories import Memories
 from scaler.ports import DemandSource, NodePools, Operation, OperationStatus
 from scaler.record import DecisionLog, Record
@@ -28,11 +29,11 @@ from shared.errors import (
     PoolNotFound,
     PoolUnsupported,
     QuotaExceeded,
+    SubnetFull,
     Throttled,
     TickFailed,
     Transient,
 )
-from shared.model_store import ModelStore
 from shared.pools import Pool
 from shared.series import History
 from shared.telemetry import Event, emit
@@ -47,6 +48,7 @@ OUTCOMES: dict[type[CloudError], Reason] = {
     Throttled: Reason.THROTTLED,
     QuotaExceeded: Reason.QUOTA_EXCEEDED,
     NoCapacity: Reason.NO_CAPACITY,
+    SubnetFull: Reason.SUBNET_FULL,
     Forbidden: Reason.FORBIDDEN,
     PoolNotFound: Reason.POOL_NOT_FOUND,
     PoolUnsupported: Reason.POOL_UNSUPPORTED,
@@ -73,7 +75,7 @@ class Tick:
 
     demand: Callable[[Pool], DemandSource]
     node_pools: NodePools
-    models: ModelStore
+    models: Models
     memories: Memories
     log: DecisionLog
 
@@ -142,13 +144,16 @@ class Tick:
         return record, record.error
 
     def _followed(self, pool: Pool, memory: Memory, *, now_utc: datetime, run_id: str) -> Memory:
-        """Look after the resize that an earlier tick started; forget it once it ended, and tell how."""
+        """Look after the resize that an earlier tick started; forget it once it ended, and tell how it went."""
         flight = memory.operation
         if flight is None:
             return memory
         resize = Resize(lever=flight.lever, nodes=flight.nodes)
         operation = Operation(handle=flight.handle, resize=resize, started_at=flight.started_at)
-        outcome = self.node_pools.outcome(pool, operation)
+        try:
+            outcome = self.node_pools.outcome(pool, operation)
+        except Transient:
+            return memory  # not known is not over: decide, but do not write
         if outcome.status is OperationStatus.RUNNING:
             return memory
         succeeded = outcome.status is OperationStatus.SUCCEEDED
@@ -164,7 +169,8 @@ class Tick:
             "error": outcome.error_message,
         }
         emit(Event.RESIZE_OUTCOME, fields, level=logging.INFO if succeeded else logging.ERROR)
-        return replace(memory, operation=None)
+        setback = None if succeeded else after(_reason_of(outcome.cause), memory.setback, now_utc=now_utc)
+        return replace(memory, operation=None, setback=setback)
 
     def _seen(self, pool: Pool, *, now_utc: datetime) -> Seen:
         try:
@@ -184,12 +190,30 @@ class Tick:
         try:
             operation = self.node_pools.resize(pool, state, resize)
         except CloudError as exc:
-            outcome = next((reason for kind, reason in OUTCOMES.items() if isinstance(exc, kind)), Reason.CLOUD_ERROR)
+            outcome = _reason_of(type(exc))
             fault = "" if outcome in COPED else str(exc)
-            return replace(record, outcome=outcome, notes=(*record.notes, str(exc)), error=fault or record.error)
+            retry_after = exc.retry_after if isinstance(exc, Throttled) else timedelta()
+            setback = after(
+                outcome, record.decision.memory.setback, now_utc=record.decision.at_utc, retry_after=retry_after
+            )
+            refused = replace(record.decision, memory=replace(record.decision.memory, setback=setback))
+            return replace(
+                record,
+                decision=refused,
+                outcome=outcome,
+                notes=(*record.notes, str(exc)),
+                error=fault or record.error,
+            )
         flight = OperationInFlight(
-            handle=operation.handle, lever=resize.lever, nodes=resize.nodes, started_at=operation.started_at
+            handle=operation.handle,
+            lever=operation.resize.lever,
+            nodes=operation.resize.nodes,
+            started_at=operation.started_at,
         )
         decision: Decision = record.decision
         remembered = replace(decision, memory=replace(decision.memory, operation=flight))
         return replace(record, decision=remembered, applied=True, outcome=Reason.RESIZE_ACCEPTED)
+
+
+def _reason_of(kind: type[CloudError]) -> Reason:
+    return next((reason for known, reason in OUTCOMES.items() if issubclass(kind, known)), Reason.CLOUD_ERROR)

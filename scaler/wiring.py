@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from scaler.archive import ArchivedDemand
 from scaler.blob_demand import BlobDemandSource
+from scaler.ladder import Models
 from scaler.local.simulated_pools import SimulatedPools
 from scaler.memories import Memories
+from scaler.pools_check import PoolInspector, ReadOnlyInspector
 from scaler.record import DecisionLog, Record
 from scaler.tick import Tick
 from shared.errors import BlobNotFound, ConfigurationError
@@ -63,10 +65,19 @@ def tick_of(settings: Settings) -> Tick:
     return Tick(
         demand=demand_of,
         node_pools=node_pools_of(settings),
-        models=ModelStore(blobs),
+        models=Models(store=ModelStore(blobs)),
         memories=Memories(blobs),
         log=DecisionLog(blobs),
     )
+
+
+def pool_inspector_of(settings: Settings) -> PoolInspector:
+    """Return what looks at node pools without touching them."""
+    if settings.backend is Backend.LOCAL:
+        return ReadOnlyInspector(node_pools_of(settings))
+    from scaler.cloud.aks_inspection import aks_inspector  # noqa: PLC0415 - S4
+
+    return aks_inspector(settings)
 
 
 def node_pools_of(settings: Settings) -> "NodePools":

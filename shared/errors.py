@@ -17,7 +17,8 @@
     │   │   └── Throttled         wait ``retry_after`` first
     │   ├── CapacityError         asking again soon is useless: back off
     │   │   ├── QuotaExceeded     a person must raise a quota
-    │   │   └── NoCapacity        the region has no such machines now
+    │   │   ├── NoCapacity        the region has no such machines now
+    │   │   └── SubnetFull        a person must enlarge the subnet
     │   ├── Forbidden             a person must grant the action it names
     │   ├── PoolNotFound          a person must correct the pools file
     │   └── PoolUnsupported       this kind of pool cannot be scaled by us
@@ -97,6 +98,10 @@ class QuotaExceeded(CapacityError):
 
 class NoCapacity(CapacityError):
     """The region or zone has no machines of that size now."""
+
+
+class SubnetFull(CapacityError):
+    """The pool's subnet has no addresses left for the nodes."""
 
 
 class Forbidden(CloudError):

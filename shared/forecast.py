@@ -1,6 +1,7 @@
 """A forecast: quantiles of a signal for the next intervals, valid once built."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -53,6 +54,13 @@ class Forecast:
     def quantile(self, level: float) -> NDArray[np.float64]:
         """Return the quantile of each interval, linear between levels, the outermost level beyond them."""
         return np.array([np.interp(level, self.levels, row) for row in self.values])
+
+    def reaching(self, until_utc: datetime) -> "Forecast":
+        """Return the forecast, its last interval repeated until it covers ``until_utc``: for demand that came late."""
+        missing = math.ceil((until_utc - self.start_of(len(self))) / self.step)
+        if missing <= 0:
+            return self
+        return replace(self, values=np.vstack([self.values, np.repeat(self.values[-1:], missing, axis=0)]))
 
     def start_of(self, interval: int) -> datetime:
         """Return when the interval with that index starts."""

@@ -1,17 +1,21 @@
 """A model in memory: what it holds, how it is packed, and how each family forecasts."""
 
 import importlib.metadata
+import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.demand_model import LEVELS, demand_quantiles, demand_quantiles_since, spec_of
 from shared.errors import ModelRefused
+from shared.features import FeatureSpec
 from shared.forecast import Forecast
 from shared.model_card import Family, ModelCard
+from shared.refresh import refreshed
 from shared.response_time import response_time_forecast
 from shared.seasonal_naive import seasonal_naive
 from shared.series import History
@@ -20,14 +24,7 @@ NAIVE_LEVELS = np.array([0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.
 NAIVE_VERSION = "seasonal-naive"
 MIDDLE = np.array([0.5])
 
-TRUSTED = (
-    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn._loss.link.IdentityLink",
-    "sklearn._loss.link.Interval",
-    "sklearn._loss.loss.PinballLoss",
-    "sklearn._loss.loss.HalfSquaredError",
-)
+TRUSTED = ("sklearn.tree._tree.Tree",)
 """Types that a model file may hold besides those skops itself knows to be harmless."""
 
 
@@ -47,6 +44,8 @@ class Fitted:
         match self.family:
             case Family.SEASONAL_NAIVE:
                 return NAIVE_LEVELS
+            case Family.RIDGE | Family.FOREST:
+                return LEVELS
             case Family.RESPONSE_TIME:
                 return MIDDLE
             case _:
@@ -60,6 +59,8 @@ class Fitted:
         match self.family:
             case Family.SEASONAL_NAIVE:
                 return seasonal_naive(history, horizon=self.horizon, levels=self.levels)
+            case Family.RIDGE | Family.FOREST:
+                return demand_quantiles(self.content, history, self._spec)
             case Family.RESPONSE_TIME:
                 return response_time_forecast(self.content, history)
             case _:
@@ -71,10 +72,25 @@ class Fitted:
         Row ``r`` is what :meth:`quantiles` says to ``history.first(first + r + 1)``; shape ``(rows, horizon, levels)``.
         A row whose past is too short is NaN.
         """
+        if self.family in {Family.RIDGE, Family.FOREST}:
+            return demand_quantiles_since(self.content, history, self._spec, first=first)
         rows = np.full((len(history) - first, self.horizon, len(self.levels)), np.nan)
         for row in range(len(rows)):
             rows[row] = self.quantiles(history.first(first + row + 1))
         return rows
+
+    def refreshed(self, history: History) -> "Fitted":
+        """Return the model with what the history says now (``shared.refresh``); other families are as they were.
+
+        Raises :class:`~shared.errors.TrainingRefused` if the history is too short for it.
+        """
+        if self.family is not Family.FOREST:
+            return self
+        return replace(self, content=refreshed(self.content, history, self._spec))
+
+    @property
+    def _spec(self) -> FeatureSpec:
+        return spec_of(self.content, step=self.step, horizon=self.horizon)
 
     def check(self, history: History, *, version: str) -> None:
         """Refuse a history of other signals or another step; raises :class:`ModelRefused`."""
@@ -92,6 +108,10 @@ class Model:
 
     card: ModelCard
     fitted: Fitted
+
+    def refreshed(self, history: History) -> "Model":
+        """Return the model with what the history says now; see :meth:`Fitted.refreshed`."""
+        return replace(self, fitted=self.fitted.refreshed(history))
 
     def forecast(self, history: History, *, now_utc: datetime) -> Forecast:
         """Forecast the intervals that follow the history.
@@ -149,7 +169,7 @@ def pack(content: Mapping[str, Any]) -> bytes:
     """Return the bytes of a model file."""
     import skops.io  # noqa: PLC0415 - the timer's import path stays free of scikit-learn
 
-    data: bytes = skops.io.dumps(dict(content))
+    data: bytes = skops.io.dumps(dict(content), compression=zipfile.ZIP_DEFLATED, compresslevel=9)
     return data
 
 

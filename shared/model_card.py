@@ -13,6 +13,8 @@ class Family(StrEnum):
     """What kind of model it is: which function of ``shared.model`` forecasts from it."""
 
     SEASONAL_NAIVE = "seasonal_naive"
+    RIDGE = "ridge"
+    FOREST = "forest"
     RESPONSE_TIME = "response_time"
 
 

@@ -13,13 +13,12 @@ from shared.model import Fitted
 from shared.model_card import Family, ModelCard, TrainingWindow, version_at
 from shared.model_store import ModelStore, library_versions
 from shared.pools import Pool, ResponseTimeSizing
+from shared.refresh import rows_of
 from shared.response_time import response_time_forecast
 from shared.seasonal_naive import LEAST_KNOWN
 from shared.series import History
+from training.candidates import feature_spec, fit_forests
 from training.response_time import fit_response_time
-
-LATE_INTERVALS = 3
-"""Intervals that a model forecasts beyond the lead time and a tick, for demand that arrives late."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +38,23 @@ def fit(pool: Pool, history: History) -> Candidate:
         scores = {f"r2_{name}": score for name, score in fitted.r2.items()}
         scores["next_completion_time_s"] = float(response_time_forecast(fitted.models, history)[0, 0])
         return Candidate(fitted=_fitted(Family.RESPONSE_TIME, fitted.models, history, horizon=1), scores=scores)
+    horizon = lead_intervals(pool.lead_time, history.step) + 1
+    try:
+        calendar = {"timezone": pool.calendar.timezone, "holidays": pool.calendar.holidays or ""}
+        rows = rows_of(history, feature_spec(history, horizon=horizon, calendar=calendar))
+    except TrainingRefused as exc:
+        return _naive(pool, history, horizon=horizon, why=str(exc))
+    content = fit_forests(rows)
+    return Candidate(fitted=_fitted(Family.FOREST, content, history, horizon=horizon))
+
+
+def _naive(pool: Pool, history: History, *, horizon: int, why: str) -> Candidate:
+    """Return the candidate for short histories; raises :class:`TrainingRefused` if even that has too little."""
     known = int(np.isfinite(history.demand).sum())
     if known < LEAST_KNOWN:
         msg = f"{pool.name}: {known} intervals of demand are known, a forecast needs {LEAST_KNOWN}"
         raise TrainingRefused(msg)
-    horizon = lead_intervals(pool.lead_time, history.step) + 1 + LATE_INTERVALS
-    return Candidate(fitted=_fitted(Family.SEASONAL_NAIVE, {}, history, horizon=horizon), reason="the only family")
+    return Candidate(fitted=_fitted(Family.SEASONAL_NAIVE, {}, history, horizon=horizon), reason=why)
 
 
 def publish(store: ModelStore, pool: Pool, history: History, candidate: Candidate, *, now_utc: datetime) -> ModelCard:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from azure.mgmt.containerservice.models import AgentPool
 
+from scaler.cloud.arm_errors import ArmError
 from scaler.core.pool import AutoscalerBounds, Lever, PoolState, Provisioning, Resize
 from shared.errors import CloudError, PoolUnsupported
 
@@ -68,11 +69,10 @@ def resized(pool: AgentPool, resize: Resize) -> AgentPool:
     return body
 
 
-def provisioning_error_of(pool: AgentPool) -> str:
-    """Error code that a failed pool keeps of its last operation; empty where it tells none."""
+def provisioning_error_of(pool: AgentPool) -> ArmError:
+    """Return the error that a failed pool keeps of its last operation; empty where it tells none."""
     status = properties_of(pool).status
-    error = None if status is None else status.provisioning_error
-    return "" if error is None else error.code or ""
+    return ArmError.of(None if status is None else status.provisioning_error)
 
 
 def properties_of(pool: AgentPool) -> "Properties":

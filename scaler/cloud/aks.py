@@ -1,7 +1,5 @@
 """AKS node pools, read and resized through Azure Resource Manager."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -10,32 +8,34 @@ from typing import TYPE_CHECKING, Any
 
 from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, HttpResponseError
-from azure.core.rest import HttpRequest
 
 from scaler.cloud.agent_pool import resized, state_of, within_limits
+from scaler.cloud.arm_budget import ArmBudget
+from scaler.cloud.arm_calls import answer_of, cluster_of, errand
+from scaler.cloud.arm_client import ArmClients
 from scaler.cloud.arm_errors import Action, Errand, error_of, translated
 from scaler.cloud.arm_operation import UNCHANGED, Accepted, outcome_by_state, outcome_of
 from scaler.core.pool import PoolState, Provisioning
 from scaler.ports import Operation, OperationOutcome, OperationStatus
+from shared.clock import Clock, system_clock
+from shared.cloud.arm_endpoint import arm_endpoint
+from shared.cloud.identity import app_credential
 from shared.errors import (
     CloudError,
-    ConfigurationError,
     Forbidden,
     PoolBusy,
     PoolChanged,
     PoolNotFound,
     PoolUnsupported,
     QuotaExceeded,
-    Transient,
 )
 
 if TYPE_CHECKING:
     from azure.mgmt.containerservice.models import AgentPool
 
-    from scaler.cloud.arm_client import ArmClients
     from scaler.core.pool import Resize
-    from shared.clock import Clock
     from shared.pools import Cluster, Pool
+    from shared.settings import Settings
 
 SAME_TICK = timedelta(seconds=20)
 """How long one list of a cluster's pools answers for all of them; far less than the minute between two ticks."""
@@ -104,7 +104,7 @@ class AksNodePools:
         return outcome_by_state(self._got(pool), operation, self._clock())
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close every connection."""
         self._clients.close()
 
     def _listed(self, pool: "Pool") -> tuple["AgentPool", ...]:
@@ -179,36 +179,17 @@ class AksNodePools:
         """Return the JSON at an address of Resource Manager."""
         client = self._clients.of(cluster_of(pool).subscription_id)
         with errand("following the resize of", Action.READ_OPERATION, pool):
-            return answer_of(client.send_request, url)
+            return answer_of(client, url)
 
 
-def cluster_of(pool: "Pool") -> "Cluster":
-    """Cluster of a pool; raises :class:`~shared.errors.ConfigurationError` for a pool that names none."""
-    if pool.cluster is None:
-        msg = f"pool {pool.name!r} names no cluster: the azure backend needs one"
-        raise ConfigurationError(msg)
-    return pool.cluster
+def aks_node_pools(settings: "Settings") -> AksNodePools:
+    """Return the node pools of the cloud that the settings name, through the app's identity."""
+    return AksNodePools(arm_clients(settings), system_clock)
 
 
-def answer_of(send: Callable[[HttpRequest], Any], url: str) -> object:
-    """GET the JSON at ``url`` through the client's pipeline; raises the SDK's error for any status but 200 and 202."""
-    answer = send(HttpRequest("GET", url))
-    if answer.status_code not in {HTTPStatus.OK, HTTPStatus.ACCEPTED}:
-        raise HttpResponseError(response=answer)
-    body: object = answer.json()
-    return body
-
-
-@contextmanager
-def errand(doing: str, action: Action, pool: "Pool") -> Iterator[None]:
-    """Translate whatever the SDK raises inside; a broken body counts as an answer that did not arrive."""
-    try:
-        yield
-    except AzureError as exc:
-        raise translated(exc, Errand(doing=doing, action=action, pool=pool)) from exc
-    except ValueError as exc:
-        msg = f"{Errand(doing=doing, action=action, pool=pool)}: the answer is not the JSON that was expected: {exc}"
-        raise Transient(msg) from exc
+def arm_clients(settings: "Settings") -> ArmClients:
+    """Return the clients of the cloud that the settings name."""
+    return ArmClients(arm_endpoint(settings), app_credential(settings), ArmBudget(system_clock))
 
 
 def _refuse_if_moved(pool: "Pool", state: PoolState, fresh: PoolState, resize: "Resize") -> None:

@@ -94,8 +94,16 @@ class ArmAuthentication(ARMChallengeAuthenticationPolicy):
 class ArmClients:
     """One client for each subscription, built when it is first needed; safe to share between threads."""
 
-    def __init__(self, endpoint: "ArmEndpoint", credential: "TokenCredential", budget: ArmBudget) -> None:
+    def __init__(
+        self,
+        endpoint: "ArmEndpoint",
+        credential: "TokenCredential",
+        budget: ArmBudget,
+        *,
+        read_timeout: timedelta = READ_TIMEOUT,
+    ) -> None:
         self.endpoint = endpoint
+        self._read_timeout = read_timeout
         self._credential = credential
         self._budget = budget
         self._lock = Lock()
@@ -125,5 +133,5 @@ class ArmClients:
             retry_policy=ReadRetries(),
             per_retry_policies=[CountedCalls(self._budget)],
             connection_timeout=CONNECT_TIMEOUT.total_seconds(),
-            read_timeout=READ_TIMEOUT.total_seconds(),
+            read_timeout=self._read_timeout.total_seconds(),
         )

@@ -11,7 +11,6 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpRes
 from azure.core.pipeline.policies import RetryPolicy
 
 from shared.errors import (
-    CapacityError,
     CloudError,
     Forbidden,
     NoCapacity,
@@ -19,6 +18,7 @@ from shared.errors import (
     PoolChanged,
     PoolNotFound,
     QuotaExceeded,
+    SubnetFull,
     Throttled,
     Transient,
 )
@@ -47,8 +47,8 @@ CODES: Mapping[str, type[CloudError]] = {
     "skunotavailable": NoCapacity,
     "akscapacityheavyusage": NoCapacity,
     "errcode_akscapacityheavyusage": NoCapacity,
-    "subnetisfull": CapacityError,
-    "insufficientsubnetsize": CapacityError,
+    "subnetisfull": SubnetFull,
+    "insufficientsubnetsize": SubnetFull,
     "etagmismatch": PoolChanged,
     "putagentpool_failedprecondition": PoolChanged,
     "aksoperationpreempted": PoolBusy,

@@ -1,7 +1,7 @@
 """How an accepted resize stands: what Resource Manager answers about an asynchronous operation."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from azure.core.polling import PollingMethod
@@ -10,7 +10,7 @@ from scaler.cloud.agent_pool import provisioning_error_of, state_of
 from scaler.cloud.arm_errors import ArmError
 from scaler.core.pool import Provisioning
 from scaler.ports import OperationOutcome, OperationStatus
-from shared.errors import QuotaExceeded
+from shared.errors import CloudError, QuotaExceeded
 
 if TYPE_CHECKING:
     from azure.mgmt.containerservice.models import AgentPool
@@ -34,7 +34,6 @@ SETTLED = {
     Provisioning.STOPPED: OperationStatus.CANCELED,
     Provisioning.BUSY: OperationStatus.RUNNING,
 }
-QUOTA = "QuotaExceeded"
 
 
 class Accepted(PollingMethod[str]):
@@ -78,8 +77,9 @@ def outcome_of(body: object, operation: "Operation", now: datetime) -> Operation
     ended = _instant(answer.get("endTime")) or now
     return OperationOutcome(
         status=status,
-        took=max(ended - began, ended - ended),
-        error_code=_failure_code(error),
+        took=max(ended - began, timedelta()),
+        cause=_cause(error),
+        error_code=error.telling_code,
         error_message=error.message,
     )
 
@@ -89,19 +89,20 @@ def outcome_by_state(pool: "AgentPool", operation: "Operation", now: datetime) -
     status = SETTLED[state_of(pool).provisioning]
     if status is OperationStatus.RUNNING:
         return OperationOutcome(status=status)
-    code = provisioning_error_of(pool) if status is OperationStatus.FAILED else ""
-    return OperationOutcome(status=status, took=now - operation.started_at, error_code=code)
+    error = provisioning_error_of(pool) if status is OperationStatus.FAILED else ArmError()
+    took = max(now - operation.started_at, timedelta())
+    return OperationOutcome(
+        status=status, took=took, cause=_cause(error), error_code=error.telling_code, error_message=error.message
+    )
 
 
-def _failure_code(error: ArmError) -> str:
-    """Return the code that tells the cause.
+def _cause(error: ArmError) -> type[CloudError]:
+    """Tell what made an operation fail.
 
-    An operation that was accepted cannot fail for another one in progress: there ``OperationNotAllowed`` is Compute's
-    word for quota.
+    One that was accepted cannot fail for another one in progress: there ``OperationNotAllowed`` is Compute's word for
+    quota.
     """
-    if error.is_operation_not_allowed or error.kind is QuotaExceeded:
-        return QUOTA
-    return error.telling_code
+    return QuotaExceeded if error.is_operation_not_allowed else error.kind or CloudError
 
 
 def _instant(value: object) -> datetime | None:

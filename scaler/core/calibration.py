@@ -1,82 +1,153 @@
-"""The price of a miss, learnt online: what keeps the stated SLO when demand is not what it was.
+"""Which price of a miss keeps the SLO: learnt from what every price would have done, corrected by what was missed.
 
-A decision buys the nodes that minimise ``nodes + price · P(miss)`` (``scaler.core.sizing``). Where demand is
-predictable that price buys more certainty than the SLO asks, where it is not it buys less; over time the misses must
-meet the SLO. The price rises with every miss and sinks with every interval served: stochastic dual ascent on the
-miss budget, the update of adaptive conformal inference (Gibbs & Candès 2021) on the logarithm of the price.
+Two parts. A *table*: each price runs its own simulated plan against the demand that came, and its misses are counted,
+old ones fading. A *budget*: the misses owed or saved so far move the rate that is asked of the table (integral control
+as in conformal PID, Angelopoulos et al. 2023, but on the budget, so that the sum comes right and not only the rate).
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
+from numpy.typing import NDArray
 
-from scaler.core.orders import Order, ready_nodes
-from shared.forecast import Forecast
-from shared.pools import CapacitySizing
+from scaler.core.orders import Ledger
+from scaler.core.sizing import PRICES
 from shared.series import History
 
-GAIN = 0.01
-"""Step of the log-price per interval, in units of the miss budget: a miss at SLO 0.99 multiplies the price by e."""
-HIGHEST_LOG_PRICE = 14.0
-LOWEST_LOG_PRICE = 0.0
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """How fast the table forgets and the budget corrects, in allowed misses, so that it fits any step and any SLO.
+
+    The defaults were measured on twelve public traces and held-out ones, 2026-11-22 (docs/decisions/0002).
+    """
+
+    slo: float
+    memory_misses: float = 80.0
+    """The table forgets over as many intervals as allow so many misses."""
+    repay_misses: float = 4.0
+    """A debt of so many misses asks for the least rate …"""
+    spend_misses: float = 4.0
+    """… and a credit of so many doubles it …"""
+    patience: float = 0.4
+    """… or this share of the misses allowed so far, if that is more: for debts,"""
+    thrift: float = 0.1
+    """and for credits, which are spent sooner than debts are repaid."""
+    patience_misses: float = 200.0
+    """Misses allowed so far are counted up to here."""
+    least: float = 0.5
+    """Lowest rate to aim at, as a share of what the SLO allows."""
+    most: float = 2.0
+    """Highest rate to aim at, as a multiple of what the SLO allows."""
+    credit_misses: float = 12.0
+    """Credit is kept up to here, or up to ``patience``'s share: a quiet month must not pay for a bad day."""
+    prior_misses: float = 1.0
+    """Weight of the forecast's own opinion beside the table, as the intervals that allow so many misses."""
+
+    @property
+    def allowed(self) -> float:
+        """Share of intervals that may be missed."""
+        return 1.0 - self.slo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """State of the online correction: the log of a miss's price in node-intervals, and what it has seen."""
+    """What is remembered between ticks; a new pool starts with ``Calibration()``.
 
-    log_price: float | None = None
+    ``missed`` are the fading misses of each price's plan (empty: none seen yet), ``seen`` the fading intervals that
+    they are out of. ``debt`` are the pool's own misses beyond its budget (negative: credit), ``allowed_so_far`` those
+    that the SLO allowed meanwhile, capped. ``intervals`` and ``misses`` count what was judged in all.
+    """
+
+    missed: tuple[float, ...] = ()
+    seen: float = 0.0
+    debt: float = 0.0
+    allowed_so_far: float = 0.0
     judged_until: datetime | None = None
     intervals: int = 0
     misses: int = 0
 
     @property
-    def price_nodes(self) -> float:
-        """The price of one miss in node-intervals; before the first forecast primed it, the lowest there is."""
-        return math.exp(LOWEST_LOG_PRICE if self.log_price is None else self.log_price)
+    def table(self) -> NDArray[np.float64]:
+        """The fading misses of each price's plan, shape ``(prices,)``; a table of another size is relearnt."""
+        return np.array(self.missed) if len(self.missed) == len(PRICES) else np.zeros(len(PRICES))
 
 
-def judged(
-    calibration: Calibration, history: History, orders: Sequence[Order], *, sizing: CapacitySizing, lead_time: timedelta
-) -> Calibration:
-    """Take in the intervals that became known since the last call: was each served by what we had ordered for it?
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plans:
+    """What was ordered: by the pool itself (one column) and by the simulated plan of each price."""
 
-    Intervals whose demand is unknown, or which our orders do not reach, say nothing. Judging the same interval twice
-    is impossible: a tick that runs again changes nothing.
+    own: Ledger
+    priced: Ledger
+    units_per_node: float
+
+
+def judged(calibration: Calibration, history: History, plans: Plans, budget: Budget) -> Calibration:
+    """Take in the intervals that became known since the last call: which plans would have missed them, and did we?
+
+    An interval whose demand is unknown, or to which no order reaches back, teaches nothing. None is judged twice.
     """
-    first = 0
-    if calibration.judged_until is not None:
-        first = max(0, math.ceil((calibration.judged_until - history.start_utc) / history.step))
-    elif orders:
-        first = max(0, math.ceil((orders[0].at - history.start_utc) / history.step))
-    else:
+    if not plans.own.at:
         return calibration
-    budget = 1 - sizing.slo
-    log_price, intervals, misses = calibration.log_price, calibration.intervals, calibration.misses
-    for index in range(first, len(history)):
-        demand = float(history.demand[index])
-        ready = ready_nodes(orders, start_utc=history.instant(index), lead_time=lead_time)
-        if ready is None or math.isnan(demand):
+    since = calibration.judged_until or plans.own.at[0]
+    first = max(0, math.ceil((since - history.start_utc) / history.step))
+    for interval in range(first, len(history)):
+        demand_nodes = float(history.demand[interval]) / plans.units_per_node
+        if math.isnan(demand_nodes):
             continue
-        miss = demand > ready * sizing.units_per_node
-        intervals += 1
-        misses += miss
-        if log_price is not None:
-            stepped = log_price + GAIN * (miss / budget - 1)
-            log_price = min(max(stepped, LOWEST_LOG_PRICE), HIGHEST_LOG_PRICE)
-    return replace(calibration, log_price=log_price, judged_until=history.end_utc, intervals=intervals, misses=misses)
+        start_utc = history.instant(interval)
+        calibration = _taught(calibration, plans.priced.ready(start_utc), demand_nodes, budget)
+        calibration = _billed(calibration, plans.own.ready(start_utc), demand_nodes, budget)
+    return replace(calibration, judged_until=history.end_utc)
 
 
-def primed(calibration: Calibration, forecast: Forecast, *, sizing: CapacitySizing) -> Calibration:
-    """Give a new pool its first price: the one at which an exponential tail as wide as the forecast's meets the SLO.
+def ruling_price(calibration: Calibration, expected_misses: NDArray[np.float64], budget: Budget) -> int:
+    """Return the index of the lowest price whose plan keeps the rate asked now; the highest if none does.
 
-    For a tail ``P(D > y) = exp(-y / s)`` the cheapest ``y`` has ``price · P = s``, so the price is ``s / (1 - slo)``.
+    ``expected_misses`` is the forecast's own opinion of each price's rate, shape ``(prices,)``; while the table has
+    seen little it is what counts.
     """
-    if calibration.log_price is not None:
+    weight = budget.prior_misses / budget.allowed
+    rate = (calibration.table + weight * expected_misses) / (calibration.seen + weight)
+    good = np.flatnonzero(rate <= asked_rate(calibration, budget))
+    return int(good[0]) if len(good) else len(PRICES) - 1
+
+
+def asked_rate(calibration: Calibration, budget: Budget) -> float:
+    """Return the rate of misses to aim at now: the SLO's, less when in debt, more when there is credit."""
+    in_debt = calibration.debt > 0
+    fewest, share = (budget.repay_misses, budget.patience) if in_debt else (budget.spend_misses, budget.thrift)
+    scale = max(fewest, share * calibration.allowed_so_far)
+    return budget.allowed * min(max(1.0 - calibration.debt / scale, budget.least), budget.most)
+
+
+def _taught(
+    calibration: Calibration, ready: NDArray[np.float64] | None, demand_nodes: float, budget: Budget
+) -> Calibration:
+    """Count the interval in the table of prices."""
+    if ready is None:
         return calibration
-    tail = forecast.quantile(0.99) - forecast.quantile(0.9)
-    scale_nodes = max(0.25, float(np.mean(tail)) / math.log(10) / sizing.units_per_node)
-    return replace(calibration, log_price=math.log(scale_nodes / (1 - sizing.slo)))
+    keep = math.exp(-budget.allowed / budget.memory_misses)
+    missed = calibration.table * keep + (demand_nodes > ready + 1e-9)
+    return replace(calibration, missed=tuple(missed.tolist()), seen=calibration.seen * keep + 1.0)
+
+
+def _billed(
+    calibration: Calibration, ready: NDArray[np.float64] | None, demand_nodes: float, budget: Budget
+) -> Calibration:
+    """Count the interval against the pool's own budget."""
+    if ready is None:
+        return calibration
+    miss = demand_nodes > float(ready[0]) + 1e-9
+    allowed = min(calibration.allowed_so_far + budget.allowed, budget.patience_misses)
+    credit = max(budget.credit_misses, budget.patience * allowed)
+    debt = max(calibration.debt + miss - budget.allowed, -credit)
+    return replace(
+        calibration,
+        debt=debt,
+        allowed_so_far=allowed,
+        intervals=calibration.intervals + 1,
+        misses=calibration.misses + miss,
+    )

@@ -5,13 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from scaler.core.calibration import judged, primed
+import numpy as np
+
+from scaler.core.calibration import Budget, Plans, judged, ruling_price
 from scaler.core.guards import Surroundings, guarded
 from scaler.core.memory import Memory, Step
-from scaler.core.orders import Order
+from scaler.core.orders import Order, own_ledger, plans_ledger
 from scaler.core.pool import PoolState, Resize
 from scaler.core.reasons import Reason
-from scaler.core.sizing import Commitment, sized
+from scaler.core.sizing import PRICES, Worth, sized, worth
 from shared.forecast import Forecast
 from shared.pools import CapacitySizing, Mode, Pool, ResponseTimeSizing
 from shared.series import History
@@ -64,6 +66,7 @@ class _Wish:
     reasons: tuple[Reason, ...]
     memory: Memory
     numbers: Numbers
+    plans: tuple[int, ...] = ()
 
 
 def decide(situation: Situation) -> Decision:
@@ -81,9 +84,10 @@ def decide(situation: Situation) -> Decision:
             in_doubt=stale or situation.forecast is None or Reason.MODEL_REFUSED in situation.grounds,
         ),
     )
-    hindrances = _hindrances(situation)
-    changes = proposal.nodes != state.setting
-    order = Order(at=situation.now_utc, wanted_nodes=wish.nodes, desired_nodes=proposal.nodes)
+    repairs = state.has_failed and situation.memory.setback is not None
+    changes = proposal.nodes != state.setting or repairs
+    hindrances = _hindrances(situation, adds_nodes=repairs or proposal.nodes > state.setting)
+    order = Order(at=situation.now_utc, wanted_nodes=wish.nodes, desired_nodes=proposal.nodes, plans=wish.plans)
     return Decision(
         pool=pool.name,
         at_utc=situation.now_utc,
@@ -96,6 +100,7 @@ def decide(situation: Situation) -> Decision:
             *((Reason.DEMAND_STALE,) if stale else ()),
             *wish.reasons,
             *proposal.reasons,
+            *((Reason.REPAIRING,) if repairs else ()),
             *(hindrances if changes else ()),
         ),
         numbers={"demand": _latest(situation), "wanted_nodes": wish.nodes, **wish.numbers},
@@ -117,32 +122,34 @@ def _wish(situation: Situation) -> _Wish:
 
 def _capacity(situation: Situation, sizing: CapacitySizing, forecast: Forecast, history: History) -> _Wish:
     """Buy what the SLO is worth in each interval that an order made now can still serve."""
-    memory, pool = situation.memory, situation.pool
-    calibration = primed(
-        judged(memory.calibration, history, memory.orders, sizing=sizing, lead_time=pool.lead_time),
-        forecast,
-        sizing=sizing,
-    )
-    price_nodes = calibration.price_nodes
-    chosen = sized(
-        forecast,
-        Commitment(orders=memory.orders, lead_time=pool.lead_time, nodes_before=situation.state.setting),
+    memory, lead_time = situation.memory, situation.pool.lead_time
+    setting, budget = situation.state.setting, Budget(slo=sizing.slo)
+    plans = Plans(
+        own=own_ledger(memory.orders, lead_time=lead_time, nodes_before=setting),
+        priced=plans_ledger(memory.orders, lead_time=lead_time, before=np.full(len(PRICES), float(setting))),
         units_per_node=sizing.units_per_node,
-        price_nodes=price_nodes,
-        now_utc=situation.now_utc,
     )
+    calibration = judged(memory.calibration, history, plans, budget)
+    value = worth(forecast, units_per_node=sizing.units_per_node)
+    planned = sized(forecast, value, plans.priced, now_utc=situation.now_utc)
+    ruling = ruling_price(calibration, 1 - value.level[planned.deciding[-1]], budget)
+    bought = Worth(nodes=value.nodes[:, [ruling]], level=value.level[:, [ruling]])
+    chosen = sized(forecast, bought, plans.own, now_utc=situation.now_utc)
+    nodes, deciding = int(chosen.nodes[0]), int(chosen.deciding[0])
     return _Wish(
-        nodes=chosen.nodes,
-        reasons=(_direction(chosen.nodes, situation.state.setting),),
+        nodes=nodes,
+        plans=tuple(planned.nodes.astype(int).tolist()),
+        reasons=(_direction(nodes, setting),),
         memory=replace(memory, calibration=calibration),
         numbers={
             "units_per_node": sizing.units_per_node,
             "slo": sizing.slo,
-            "price_nodes": price_nodes,
-            "level": chosen.target.level,
-            "deciding_interval": chosen.interval_utc.isoformat(),
+            "price_nodes": float(PRICES[ruling]),
+            "level": float(bought.level[deciding, 0]),
+            "deciding_interval": forecast.start_of(deciding).isoformat(),
             "misses": calibration.misses,
             "intervals": calibration.intervals,
+            "debt_misses": calibration.debt,
         },
     )
 
@@ -165,7 +172,7 @@ def _response_time(situation: Situation, sizing: ResponseTimeSizing, forecast: F
     return _Wish(nodes=nodes, reasons=(reason,), memory=replace(situation.memory, step=step), numbers=numbers)
 
 
-def _hindrances(situation: Situation) -> tuple[Reason, ...]:
+def _hindrances(situation: Situation, *, adds_nodes: bool) -> tuple[Reason, ...]:
     """Return why the pool may not be written now, if it may not."""
     memory, pool = situation.memory, situation.pool
     found = {
@@ -173,7 +180,8 @@ def _hindrances(situation: Situation) -> tuple[Reason, ...]:
         Reason.PAUSED: pool.mode is Mode.PAUSED,
         Reason.POOL_STOPPED: situation.state.is_stopped,
         Reason.POOL_BUSY: situation.state.is_busy or memory.operation is not None,
-        Reason.BACKING_OFF: memory.backoff_until is not None and situation.now_utc < memory.backoff_until,
+        Reason.BACKING_OFF: memory.setback is not None
+        and memory.setback.holds(adds_nodes=adds_nodes, now_utc=situation.now_utc),
     }
     return tuple(reason for reason, applies in found.items() if applies)
 

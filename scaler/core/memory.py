@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from scaler.core.backoff import Setback
 from scaler.core.calibration import Calibration
 from scaler.core.orders import Order
 from scaler.core.pool import Lever
@@ -34,8 +35,7 @@ class Memory:
     orders: tuple[Order, ...] = ()
     step: Step | None = None
     operation: OperationInFlight | None = None
-    failures: int = 0
-    backoff_until: datetime | None = None
+    setback: Setback | None = None
 
     def ordering(self, order: Order, *, keep: timedelta) -> "Memory":
         """Remember an order and forget those older than ``keep``; a tick that runs twice replaces its own."""

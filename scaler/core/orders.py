@@ -1,6 +1,6 @@
 """What was ordered when, and what can therefore be ready: the arithmetic of lead time.
 
-A node ordered at an instant serves from ``lead time`` later; one given up is gone at once. So the nodes ready during an
+A node ordered at an instant serves from one lead time later; one given up is gone at once. So the nodes ready during an
 interval are the fewest that were ordered from one lead time before its start until its start.
 """
 
@@ -9,27 +9,86 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import numpy as np
+from numpy.typing import NDArray
+
+Nodes = NDArray[np.float64]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What a tick wanted, and what it asked for once every guard had spoken; in nodes."""
+    """What a tick wanted, what it asked for once every guard had spoken, and what each price would have asked for."""
 
     at: datetime
     wanted_nodes: int
     desired_nodes: int
+    plans: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """Orders in order of time, for one or several plans side by side: ``nodes`` has shape ``(orders, plans)``.
+
+    ``before`` are the nodes of each plan before its first order, shape ``(plans,)``.
+    """
+
+    at: Sequence[datetime]
+    nodes: Nodes
+    before: Nodes
+    lead_time: timedelta
+
+    def ready(self, start_utc: datetime) -> Nodes | None:
+        """Return the nodes ready in the interval at ``start_utc``; None if no order reaches back one lead time."""
+        first = self._in_force(start_utc - self.lead_time)
+        last = sum(at <= start_utc for at in self.at)
+        if first is None:
+            return None
+        ready: Nodes = self.nodes[first:last].min(axis=0)
+        return ready
+
+    def ceiling(self, start_utc: datetime, *, now_utc: datetime) -> Nodes | None:
+        """Return the most nodes that can still be ready for the interval at ``start_utc``; None: as many as we like.
+
+        Nodes ordered now are ready one lead time from now. Before that only what earlier orders left can serve.
+        """
+        since = start_utc - self.lead_time
+        if since >= now_utc:
+            return None
+        first = self._in_force(since)
+        past = sum(at < now_utc for at in self.at)
+        reaching = self.nodes[first or 0 : past]
+        if first is None:
+            reaching = np.vstack([self.before, reaching])
+        ceiling: Nodes = reaching.min(axis=0)
+        return ceiling
+
+    def _in_force(self, instant: datetime) -> int | None:
+        """Return the index of the order in force at an instant."""
+        made = sum(at <= instant for at in self.at)
+        return made - 1 if made else None
+
+
+def own_ledger(orders: Sequence[Order], *, lead_time: timedelta, nodes_before: int) -> Ledger:
+    """Return what was really asked for, as a ledger of one plan."""
+    return Ledger(
+        at=[order.at for order in orders],
+        nodes=np.array([[order.desired_nodes] for order in orders], dtype=np.float64).reshape(-1, 1),
+        before=np.array([float(nodes_before)]),
+        lead_time=lead_time,
+    )
+
+
+def plans_ledger(orders: Sequence[Order], *, lead_time: timedelta, before: Nodes) -> Ledger:
+    """Return what each price would have asked for; orders from before there were plans are left out."""
+    kept = [order for order in orders if len(order.plans) == len(before)]
+    return Ledger(
+        at=[order.at for order in kept],
+        nodes=np.array([order.plans for order in kept], dtype=np.float64).reshape(-1, len(before)),
+        before=before,
+        lead_time=lead_time,
+    )
 
 
 def lead_intervals(lead_time: timedelta, step: timedelta) -> int:
     """Return the lead time in whole intervals, rounded up."""
     return math.ceil(lead_time / step)
-
-
-def ready_nodes(orders: Sequence[Order], *, start_utc: datetime, lead_time: timedelta) -> int | None:
-    """Return the nodes that the orders make ready for the interval at ``start_utc``; None if they do not reach back.
-
-    ``orders`` are in order of time. The order in force one lead time before the start counts as well.
-    """
-    since = start_utc - lead_time
-    in_force = [order for order in orders if order.at <= since][-1:]
-    later = [order for order in orders if since < order.at <= start_utc]
-    return min(order.desired_nodes for order in (*in_force, *later)) if in_force else None

@@ -63,6 +63,11 @@ class PoolState:
         return self.provisioning is Provisioning.BUSY
 
     @property
+    def has_failed(self) -> bool:
+        """The last operation failed: the pool may have fewer nodes than it says."""
+        return self.provisioning is Provisioning.FAILED
+
+    @property
     def is_stopped(self) -> bool:
         """The pool or its cluster is switched off."""
         return self.provisioning is Provisioning.STOPPED

@@ -36,6 +36,9 @@ class Reason(StrEnum):
     AUTOSCALER_MAX = "autoscaler_max"
     IN_DOUBT = "in_doubt"
 
+    # why it is asked for although the setting stays
+    REPAIRING = "repairing"
+
     # why it is not applied
     OBSERVING = "observing"
     PAUSED = "paused"
@@ -49,6 +52,7 @@ class Reason(StrEnum):
     THROTTLED = "throttled"
     QUOTA_EXCEEDED = "quota_exceeded"
     NO_CAPACITY = "no_capacity"
+    SUBNET_FULL = "subnet_full"
     FORBIDDEN = "forbidden"
     POOL_NOT_FOUND = "pool_not_found"
     POOL_UNSUPPORTED = "pool_unsupported"

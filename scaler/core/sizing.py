@@ -1,18 +1,25 @@
-"""From a forecast to a number of nodes: how many the SLO is worth in each interval, and which of them to order now."""
+"""From a forecast to a number of nodes: how many an interval is worth, and which of them to order now.
+
+A constant quantile spends the same part of the SLO's budget of misses on every interval. The cheapest way to spend a
+budget has one *price* for a miss instead, the same in all intervals (a Lagrange multiplier): buy the nodes that
+minimise ``nodes + price · P(demand > nodes)``. Where demand is certain that buys more than the SLO, where it is wild,
+less. Everything here is computed for all ``PRICES`` side by side; ``scaler.core.calibration`` says which one rules.
+"""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scaler.core.orders import Order
+from scaler.core.orders import Ledger, Nodes
 from shared.forecast import Forecast
 
 ROUNDING = 1e-9
 """Demand that fills its nodes exactly must not buy one more for a rounding error of the division."""
+PRICES = np.geomspace(0.5, 1e6, 64)
+"""What a miss may be worth, in node-intervals; steps of a quarter are finer than any series can tell apart."""
 
 
 def nodes_for(demand: float, units_per_node: float) -> int:
@@ -21,78 +28,56 @@ def nodes_for(demand: float, units_per_node: float) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """Nodes worth having in one interval, and the quantile level that they cover."""
+class Worth:
+    """What each interval is worth at each price: ``nodes`` and the ``level`` they cover, ``(intervals, prices)``."""
 
-    nodes: int
-    level: float
+    nodes: Nodes
+    level: NDArray[np.float64]
 
 
-def cheapest(
-    quantiles: NDArray[np.float64], levels: NDArray[np.float64], *, units_per_node: float, price_nodes: float
-) -> Target:
-    """Return the nodes that minimise ``nodes + price · P(demand > nodes)`` for one interval.
+def worth(forecast: Forecast, *, units_per_node: float) -> Worth:
+    """Return the nodes that minimise ``nodes + price · P(demand > nodes)``, for each interval and each of ``PRICES``.
 
-    ``quantiles`` are the demand's at ``levels``, both of shape ``(levels,)``; ``price_nodes`` is the price of one miss
-    in node-intervals. This is the newsvendor's problem with a fixed cost for a shortage; the minimum is taken over
-    the whole distribution, so that of two humps the far one is given up when reaching it costs more than it saves.
+    This is the newsvendor's problem with a fixed cost for a shortage. The minimum is taken over the whole distribution,
+    so that of two humps the far one is given up when reaching it costs more than it saves. Never falls as prices rise.
     """
-    nodes = np.ceil(quantiles / units_per_node - ROUNDING)
-    best = int(np.argmin(nodes + price_nodes * (1 - levels)))
-    return Target(nodes=int(nodes[best]), level=float(levels[best]))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Commitment:
-    """What earlier decisions allow: the orders so far, how long a node takes, and the nodes there were before them."""
-
-    orders: Sequence[Order]
-    lead_time: timedelta
-    nodes_before: int
-
-    def ceiling(self, start_utc: datetime, *, now_utc: datetime) -> int | None:
-        """Return the most nodes that can still be ready for the interval at ``start_utc``; None if there is no limit.
-
-        Nodes ordered now are ready one lead time from now. Before that only what earlier orders left can serve:
-        the fewest nodes ordered since one lead time before the interval.
-        """
-        since = start_utc - self.lead_time
-        if since >= now_utc:
-            return None
-        in_force = [order.desired_nodes for order in self.orders if order.at <= since][-1:]
-        later = [order.desired_nodes for order in self.orders if since < order.at < now_utc]
-        return min((*(in_force or [self.nodes_before]), *later))
+    nodes = np.ceil(forecast.values / units_per_node - ROUNDING)
+    misses = 1 - forecast.levels
+    best = np.argmin(nodes[:, np.newaxis, :] + PRICES[:, np.newaxis] * misses, axis=2)
+    return Worth(nodes=np.take_along_axis(nodes, best, axis=1), level=forecast.levels[best])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sized:
-    """Nodes wanted now, and the target of the interval that decided."""
+    """Nodes to have now for each price, shape ``(prices,)``, and the index of the interval that decided for each."""
 
-    nodes: int
-    target: Target
-    interval_utc: datetime
+    nodes: Nodes
+    deciding: NDArray[np.intp]
 
 
-def sized(
-    forecast: Forecast, commitment: Commitment, *, units_per_node: float, price_nodes: float, now_utc: datetime
-) -> Sized:
-    """Return the fewest nodes that have every coming interval's target ready, where it still can be.
+def sized(forecast: Forecast, value: Worth, ledger: Ledger, *, now_utc: datetime) -> Sized:
+    """Return the fewest nodes that have every coming interval's worth ready, where it still can be.
 
-    Intervals beyond what an order made now first serves do not count: the next tick will order for them.
+    ``value`` and ``ledger`` have one column a plan. What earlier orders left cannot be exceeded before an order made
+    now boots, so nothing is held for a peak that no order can meet any more. Intervals beyond the first that such an
+    order serves do not count: the next tick orders for them.
+
+    Raises ``ValueError`` if the forecast ends before ``now_utc``.
     """
-    best: Sized | None = None
-    for index, quantiles in enumerate(forecast.values):
+    rows: list[Nodes] = []
+    indices: list[int] = []
+    for index in range(len(forecast)):
         start_utc = forecast.start_of(index)
         if start_utc + forecast.step <= now_utc:
             continue
-        target = cheapest(quantiles, forecast.levels, units_per_node=units_per_node, price_nodes=price_nodes)
-        ceiling = commitment.ceiling(start_utc, now_utc=now_utc)
-        nodes = target.nodes if ceiling is None else min(target.nodes, ceiling)
-        if best is None or nodes > best.nodes:
-            best = Sized(nodes=nodes, target=target, interval_utc=start_utc)
+        ceiling = ledger.ceiling(start_utc, now_utc=now_utc)
+        rows.append(value.nodes[index] if ceiling is None else np.minimum(value.nodes[index], ceiling))
+        indices.append(index)
         if ceiling is None:
             break
-    if best is None:
+    if not rows:
         msg = f"the forecast made at {forecast.made_at_utc.isoformat()} ends before {now_utc.isoformat()}"
         raise ValueError(msg)
-    return best
+    stacked = np.array(rows)
+    deciding = np.argmax(stacked, axis=0)
+    return Sized(nodes=stacked.max(axis=0), deciding=np.array(indices)[deciding])

@@ -4,8 +4,9 @@ Nothing ever sees the future: a model is fitted on what was known at its origin,
 interval, and the decision on both.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import pairwise
 
@@ -25,6 +26,7 @@ from shared.pools import CapacitySizing, Pool
 from shared.series import History
 
 REFIT_EVERY = timedelta(days=7)
+REFRESH_EVERY = timedelta(days=1)
 RECENT = timedelta(days=2)
 """History that a decision is given; what it judges anew is the last interval."""
 WARM_UP_SHARE = 0.4
@@ -54,10 +56,11 @@ class Replayed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Block:
-    """A stretch of intervals served by one fitted model."""
+    """A stretch of intervals served by one model: fitted at its beginning, or only refreshed."""
 
     first: int
     stop: int
+    fits: bool
 
 
 def replay(
@@ -78,10 +81,14 @@ def replay(
         raise ConfigurationError(msg)
     walk = _Walk(history, pool)
     for block in _blocks(history, begins=begins, scored_from=scored_from):
-        progress(block.first, len(history), "fitting")
-        fitted = walk.fitted(fit, block.first)
-        progress(block.first, len(history), "deciding")
-        walk.decide_through(block, fitted)
+        progress(block.first, len(history), "fitting" if block.fits else "deciding")
+        if block.fits:
+            walk.fit(fit, block.first)
+        else:
+            walk.refresh(block.first)
+        if block.first == scored_from:
+            walk.open_budget()
+        walk.decide_through(block)
     workload = Workload(
         demand=history.demand,
         units_per_node=sizing.units_per_node,
@@ -92,11 +99,12 @@ def replay(
 
 
 def _blocks(history: History, *, begins: int, scored_from: int) -> Iterator[_Block]:
-    """Cut the walk where models are fitted: at its beginning, where scoring begins, and every week from there."""
-    every = max(1, round(REFIT_EVERY / history.step))
-    cuts = [begins, *range(scored_from, len(history), every), len(history)]
-    for first, stop in pairwise(cuts):
-        yield _Block(first=first, stop=stop)
+    """Cut the walk: a fit at its beginning, where scoring begins and every week from there; a refresh every day."""
+    weekly, daily = (max(1, round(every / history.step)) for every in (REFIT_EVERY, REFRESH_EVERY))
+    fits = {begins, *range(scored_from, len(history), weekly)}
+    cuts = sorted(fits | set(range(scored_from, len(history), daily)))
+    for first, stop in pairwise([*cuts, len(history)]):
+        yield _Block(first=first, stop=stop, fits=first in fits)
 
 
 class _Walk:
@@ -112,25 +120,35 @@ class _Walk:
         self._desired = np.full(len(history), np.nan)
         self._median = np.full(len(history) + self.lead + 1, np.nan)
         self._upper = np.full(len(history) + self.lead + 1, np.nan)
+        self._fitted: Fitted | None = None
         self._families: list[str] = []
 
-    def fitted(self, fit: Fit, origin: int) -> Fitted | None:
-        """Fit on what was known at ``origin``; None if that is not enough to learn from."""
+    def fit(self, fit: Fit, origin: int) -> None:
+        """Fit on what was known at ``origin``; with too little to learn from, go on without a model."""
         try:
-            fitted = fit(self._pool, self._history.first(origin))
+            self._fitted = fit(self._pool, self._history.first(origin))
         except TrainingRefused:
-            self._families.append("none")
-            return None
-        self._families.append(fitted.family.value)
-        return fitted
+            self._fitted = None
+        self._families.append("none" if self._fitted is None else self._fitted.family.value)
 
-    def decide_through(self, block: _Block, fitted: Fitted | None) -> None:
+    def refresh(self, origin: int) -> None:
+        """Let the model take in what was known at ``origin``, as a tick does once a day."""
+        if self._fitted is not None:
+            with contextlib.suppress(TrainingRefused):
+                self._fitted = self._fitted.refreshed(self._history.first(origin))
+
+    def open_budget(self) -> None:
+        """Start the budget of misses anew: the warm-up teaches prices, its misses are nobody's."""
+        calibration = replace(self._memory.calibration, debt=0.0, allowed_so_far=0.0, intervals=0, misses=0)
+        self._memory = replace(self._memory, calibration=calibration)
+
+    def decide_through(self, block: _Block) -> None:
         """Decide after each interval of the block."""
         known = self._history.first(block.stop)
-        rows = None if fitted is None else fitted.quantiles_since(known, first=block.first)
+        rows = None if self._fitted is None else self._fitted.quantiles_since(known, first=block.first)
         for offset, interval in enumerate(range(block.first, block.stop)):
             past = self._history.first(interval + 1)
-            forecast = self._forecast(past, fitted, None if rows is None else rows[offset])
+            forecast = self._forecast(past, None if rows is None else rows[offset])
             self._decide(interval, past, forecast)
 
     def result(self, workload: Workload) -> Replayed:
@@ -147,7 +165,8 @@ class _Walk:
             families=tuple(dict.fromkeys(self._families)),
         )
 
-    def _forecast(self, past: History, fitted: Fitted | None, row: NDArray[np.float64] | None) -> Forecast | None:
+    def _forecast(self, past: History, row: NDArray[np.float64] | None) -> Forecast | None:
+        fitted = self._fitted
         if fitted is None or row is None or np.isnan(row).any():
             try:
                 return naive_forecast(past, horizon=self.lead + 1, now_utc=past.end_utc)

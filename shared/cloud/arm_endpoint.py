@@ -1,11 +1,10 @@
-"""Where Azure Resource Manager is and how to sign in to it, in the public and the sovereign clouds."""
+"""Where Azure Resource Manager is, and what a token for it is called, in the public and the sovereign clouds."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from azure.core import AzureClouds
-from azure.identity import AzureAuthorityHosts
 from azure.mgmt.core.tools import get_arm_endpoints
 
 from shared.settings import Cloud
@@ -14,20 +13,19 @@ if TYPE_CHECKING:
     from shared.settings import Settings
 
 CLOUDS = {
-    Cloud.PUBLIC: (AzureClouds.AZURE_PUBLIC_CLOUD, AzureAuthorityHosts.AZURE_PUBLIC_CLOUD),
-    Cloud.USGOV: (AzureClouds.AZURE_US_GOVERNMENT, AzureAuthorityHosts.AZURE_GOVERNMENT),
-    Cloud.CHINA: (AzureClouds.AZURE_CHINA_CLOUD, AzureAuthorityHosts.AZURE_CHINA),
+    Cloud.PUBLIC: AzureClouds.AZURE_PUBLIC_CLOUD,
+    Cloud.USGOV: AzureClouds.AZURE_US_GOVERNMENT,
+    Cloud.CHINA: AzureClouds.AZURE_CHINA_CLOUD,
 }
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmEndpoint:
-    """One Resource Manager: its base address, the scope of a token for it, and the host that issues such tokens."""
+    """One Resource Manager: its base address, and the scope of a token for it."""
 
     url: str
     scope: str
-    authority: str
 
     @property
     def is_loopback(self) -> bool:
@@ -46,7 +44,6 @@ class ArmEndpoint:
 
 def arm_endpoint(settings: "Settings") -> ArmEndpoint:
     """Resource Manager of the cloud that the settings name; ``arm_endpoint`` replaces the address, not the sign-in."""
-    cloud, authority = CLOUDS[settings.cloud]
-    known = get_arm_endpoints(cloud)
+    known = get_arm_endpoints(CLOUDS[settings.cloud])
     url = settings.arm_endpoint or str(known["resource_manager"])
-    return ArmEndpoint(url=url.rstrip("/"), scope=str(known["credential_scopes"][0]), authority=authority)
+    return ArmEndpoint(url=url.rstrip("/"), scope=str(known["credential_scopes"][0]))

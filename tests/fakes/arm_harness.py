@@ -1,0 +1,75 @@
+"""The real SDK, pointed at the fake Resource Manager."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from scaler.cloud.aks import AksNodePools
+from scaler.cloud.arm_budget import ArmBudget
+from scaler.cloud.arm_client import ArmClients
+from scaler.core.pool import Lever, PoolState, Resize
+from scaler.ports import Operation
+from shared.cloud.arm_endpoint import ArmEndpoint
+from shared.pools import BlobDemand, CapacitySizing, Cluster, Pool
+from tests.fakes.arm import SUBSCRIPTION, FakeArm, FakeCredential
+from tests.fakes.arm_cluster import FakePool
+from tests.fakes.clock import FakeClock
+
+
+def pool_named(name: str, **changed: Any) -> Pool:  # noqa: ANN401 - any part of the pools file
+    """Return the pools file's entry for an agent pool of the fake's cluster."""
+    given: dict[str, Any] = {
+        "name": name,
+        "node_pool": name,
+        "cluster": Cluster(subscription_id=SUBSCRIPTION, resource_group="rg-shop", name="shop"),
+        "min_nodes": 1,
+        "max_nodes": 20,
+        "demand": BlobDemand(source="blob"),
+        "sizing": CapacitySizing(kind="capacity", units_per_node=10),
+    }
+    return Pool(**(given | changed))
+
+
+@dataclass(slots=True)
+class AksOnFake:
+    """AKS pools over the fake server."""
+
+    arm: FakeArm
+    clock: FakeClock
+    credential: FakeCredential
+    pools: AksNodePools
+    budget: ArmBudget
+    opened: list[AksNodePools] = field(default_factory=list)
+
+    def add(self, name: str, **described: Any) -> tuple[Pool, FakePool]:  # noqa: ANN401 - a pool's body is JSON
+        return pool_named(name), self.arm.cluster().add(name, **described)
+
+    def scale(self, pool: Pool, nodes: int, lever: Lever = Lever.COUNT) -> Operation:
+        """Read, then resize."""
+        return self.pools.resize(pool, self.read(pool), Resize(lever=lever, nodes=nodes))
+
+    def read(self, pool: Pool) -> PoolState:
+        self.arm.cluster()
+        return self.pools.read(pool)
+
+    def sent(self) -> dict[str, Any]:
+        """Return the properties of the last body that was accepted."""
+        properties: dict[str, Any] = self.arm.cluster().puts[-1][2]["properties"]
+        return properties
+
+
+@contextmanager
+def aks_on_fake(*, read_timeout: timedelta = timedelta(seconds=5)) -> Iterator[AksOnFake]:
+    """Start the server and build the adapter; close both."""
+    clock = FakeClock()
+    with FakeArm(clock) as arm:
+        credential, budget = FakeCredential(), ArmBudget(clock)
+        endpoint = ArmEndpoint(url=arm.url, scope="https://management.test/.default")
+        clients = ArmClients(endpoint, credential, budget, read_timeout=read_timeout)
+        pools = AksNodePools(clients, clock)
+        try:
+            yield AksOnFake(arm, clock, credential, pools, budget)
+        finally:
+            pools.close()
