@@ -1,18 +1,25 @@
 """``make bench``: run the benchmark and write its table, plot and raw results."""
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench.cache import Cache, Outcome
+from bench.machine import facts
 from bench.methods import METHODS
-from bench.run import jobs_of, run, shortest
-from bench.trace import read_trace
+from bench.plot import draw
+from bench.policies import Setting
+from bench.report import Results, markdown, summary
+from bench.run import NODES_ON_AVERAGE, jobs_of, run, shortest
+from bench.tick_cost import TickCost, measured
+from bench.trace import Trace, read_trace
 from shared.errors import ForescaleError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,8 +69,29 @@ def _run(options: argparse.Namespace) -> int:
             if not kept:
                 bar.console.print(_line(outcome), markup=False, highlight=False, soft_wrap=True)
 
-        run(jobs, Cache(directory=ROOT / ".cache" / "bench"), processes=options.jobs, told=told)
+        outcomes = run(jobs, Cache(directory=ROOT / ".cache" / "bench"), processes=options.jobs, told=told)
+    if options.methods:
+        return 0
+    results = Results(outcomes=outcomes, main=Setting(slo=options.slo, nodes=NODES_ON_AVERAGE))
+    console.print("Measuring one tick …")
+    written = options.out or ROOT / "bench" / ("quick" if options.quick else "")
+    _write(written, results, traces, measured(), processes=options.jobs)
+    console.print(f"Wrote RESULTS.md, results.png and results.json to {written}", soft_wrap=True)
+    print(summary(results))
     return 0
+
+
+def _write(directory: Path, results: Results, traces: Sequence[Trace], tick_cost: TickCost, *, processes: int) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    told = facts(traces, root=ROOT, processes=processes)
+    raw = {
+        "facts": told,
+        "tick": asdict(tick_cost),
+        "outcomes": [asdict(outcome) for outcome in results.outcomes],
+    }
+    (directory / "results.json").write_text(json.dumps(raw, indent=1) + "\n")
+    draw(results, traces, directory / "results.png")
+    (directory / "RESULTS.md").write_text(markdown(results, told, tick_cost))
 
 
 def _line(outcome: Outcome) -> str:
