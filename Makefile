@@ -33,6 +33,8 @@ lint: $(VENV)/.dev  ## formatting, ruff, mypy strict, import rules
 
 test: lint  ## every check (REQUIRE_ALL=1 makes a skipped test a failure)
 	$(BIN)/python -m pytest --cov --cov-report=
+	@echo "Branch coverage of scaler/core and shared, 95 % at least:"
+	@$(BIN)/coverage report --include='scaler/core/*,shared/*' --skip-covered --show-missing --fail-under=95
 
 BENCH_VENV ?= .venv-bench
 TRACES ?= ../shared/traces

@@ -2,13 +2,16 @@
 
 import hashlib
 import logging
-from datetime import UTC, datetime, timedelta
+import math
+from datetime import datetime, timedelta
+
+import numpy as np
 
 from scaler.ports import DemandSource
-from shared.demand_csv import write_demand_csv
-from shared.errors import BlobChanged, BlobNotFound, CloudError
+from shared.demand_csv import read_demand_csv, write_demand_csv
+from shared.errors import BlobChanged, BlobNotFound, CloudError, DemandError
 from shared.ports import Blobs, read_whole
-from shared.series import History
+from shared.series import History, history_from_rows
 
 logger = logging.getLogger(__name__)
 
@@ -18,8 +21,8 @@ DAY = timedelta(days=1)
 class ArchivedDemand:
     """A ``scaler.ports.DemandSource`` that passes on another's answer and keeps it as ``history/<pool>/<date>.csv``.
 
-    A stored day is only ever replaced by one that knows more of it. An archive that cannot be written costs a warning,
-    never a decision.
+    A stored day only ever learns: what it knew stays, and a newer answer wins where both know. An archive that cannot
+    be written costs a warning, never a decision.
     """
 
     def __init__(self, source: DemandSource, blobs: Blobs, *, pool: str) -> None:
@@ -34,7 +37,7 @@ class ArchivedDemand:
         try:
             for day in _days(history):
                 self._keep(day)
-        except (CloudError, BlobChanged) as exc:
+        except (CloudError, BlobChanged, DemandError) as exc:
             logger.warning("the demand of pool %r could not be archived: %s", self._pool, exc)
         return history
 
@@ -49,18 +52,32 @@ class ArchivedDemand:
         except BlobNotFound:
             self._blobs.write(name, data, if_etag=None)
         else:
-            if stored.data.count(b"\n") < data.count(b"\n"):
-                self._blobs.write(name, data, if_etag=stored.etag)
+            known = read_demand_csv(stored.data.decode(errors="replace"), name=name, step=day.step, unit=day.unit)
+            merged = write_demand_csv(_merged(known, day)).encode()
+            if merged != stored.data:
+                self._blobs.write(name, merged, if_etag=stored.etag)
         self._kept[name] = digest
 
 
+def _merged(known: History, day: History) -> History:
+    """Return what either knows; where both do, the newer answer."""
+    rows = {
+        part.instant(index): row
+        for part in (known, day)
+        for index, row in enumerate(part.values.tolist())
+        if math.isfinite(row[0])
+    }
+    return history_from_rows(sorted(rows.items()), signals=day.signals, step=day.step, unit=day.unit)
+
+
 def _days(history: History) -> list[History]:
-    """Return the history cut at UTC midnights."""
+    """Return the history cut at UTC midnights, days without any known demand left out; an interval starts its day."""
     days: list[History] = []
-    start = history.start_utc
-    while start < history.end_utc:
-        midnight = start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + DAY
-        day = history.until(midnight).last(-((start - midnight) // history.step))
-        days.append(day)
-        start = day.end_utc
-    return days
+    first = 0
+    while first < len(history):
+        start = history.instant(first)
+        midnight = start.replace(hour=0, minute=0, second=0, microsecond=0) + DAY
+        stop = min(len(history), first - (start - midnight) // history.step)
+        days.append(history.first(stop).last(stop - first))
+        first = stop
+    return [day for day in days if np.isfinite(day.demand).any()]

@@ -1,15 +1,14 @@
 """Demand kept as blobs: daily CSV files that a collector adds to, one CSV file, or the workshop's log."""
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-import numpy as np
-
-from shared.demand_csv import read_demand_csv
+from shared.demand_csv import DemandRows, read_demand_csv, read_demand_rows
 from shared.errors import BlobNotFound, CloudError, DemandError, DemandUnavailable
 from shared.pools import BlobDemand
-from shared.ports import Blobs
+from shared.ports import Blob, Blobs
 from shared.series import History, history_from_rows
 from shared.workshop_log import read_workshop_log
 
@@ -19,7 +18,7 @@ DAYS_KEPT = 29
 
 class _Parsed(NamedTuple):
     etag: str
-    history: History
+    content: History | DemandRows
 
 
 class BlobDemandSource:
@@ -45,7 +44,9 @@ class BlobDemandSource:
 
     def _all(self) -> History:
         if self._demand.path is not None:
-            return self._file(self._demand.path)
+            whole = self._file(self._demand.path, self._parse)
+            assert isinstance(whole, History)  # noqa: S101 - as parsed
+            return whole
         try:
             names = [name for name in self._blobs.names(self._folder) if name.endswith(".csv")]
         except CloudError as exc:
@@ -53,9 +54,14 @@ class BlobDemandSource:
         if not names:
             msg = f"there is no demand: {self._folder} holds no <date>.csv (or set demand.path in the pools file)"
             raise DemandError(msg)
-        return _joined([self._file(name) for name in names[-self._days if self._days else 0 :]])
+        parts = [self._file(name, _rows) for name in names[-self._days if self._days else 0 :]]
+        try:
+            return self._joined([part for part in parts if isinstance(part, DemandRows)])
+        except DemandError as exc:
+            msg = f"{self._folder}: {exc}"
+            raise DemandError(msg) from exc
 
-    def _file(self, name: str) -> History:
+    def _file(self, name: str, parse: Callable[[str, Blob], History | DemandRows]) -> History | DemandRows:
         held = self._parsed.get(name)
         try:
             blob = self._blobs.read(name, unless_etag=held.etag if held else None)
@@ -64,32 +70,40 @@ class BlobDemandSource:
         except CloudError as exc:
             raise DemandUnavailable(str(exc)) from exc
         if blob is None and held is not None:
-            return held.history
+            return held.content
         assert blob is not None  # noqa: S101 - only a held tag can be unchanged
-        history = self._parse(name, blob.data, blob.modified_at)
-        self._parsed[name] = _Parsed(blob.etag, history)
-        return history
+        content = parse(name, blob)
+        self._parsed[name] = _Parsed(blob.etag, content)
+        return content
 
-    def _parse(self, name: str, data: bytes, modified_at: datetime) -> History:
+    def _parse(self, name: str, blob: Blob) -> History:
         if name.endswith(".pkl"):
-            today = modified_at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-            return read_workshop_log(data, end_utc=today, name=name)
-        try:
-            text = data.decode()
-        except UnicodeDecodeError as exc:
-            msg = f"{name} is no UTF-8 text (byte {exc.start}): write the demand as 'timestamp,demand' lines"
-            raise DemandError(msg) from exc
-        step = timedelta(minutes=self._demand.step_min) if self._demand.step_min else None
-        return read_demand_csv(text, name=name, step=step, unit=self._demand.unit)
+            today = blob.modified_at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+            return read_workshop_log(blob.data, end_utc=today, name=name)
+        return read_demand_csv(_text(name, blob), name=name, step=self._step, unit=self._demand.unit)
+
+    def _joined(self, parts: list[DemandRows]) -> History:
+        """Lay daily files behind one another; they must agree on their columns."""
+        signals = parts[0].signals
+        for part in parts:
+            if part.signals != signals:
+                msg = f"the daily files disagree on their columns: {signals} and {part.signals}"
+                raise DemandError(msg)
+        rows = [row for part in parts for row in part.rows]
+        return history_from_rows(rows, signals=signals, step=self._step, unit=self._demand.unit)
+
+    @property
+    def _step(self) -> timedelta | None:
+        return timedelta(minutes=self._demand.step_min) if self._demand.step_min else None
 
 
-def _joined(parts: list[History]) -> History:
-    """Lay daily files behind one another; they must agree on signals and step."""
-    first = parts[0]
-    rows = [(part.instant(index), row) for part in parts for index, row in enumerate(part.values.tolist())]
-    for part in parts:
-        if part.signals != first.signals:
-            msg = f"the daily files disagree on their columns: {first.signals} and {part.signals}"
-            raise DemandError(msg)
-    joined = history_from_rows(rows, signals=first.signals, unit=first.unit)
-    return joined if np.isfinite(joined.demand).any() else joined.first(0)
+def _rows(name: str, blob: Blob) -> DemandRows:
+    return read_demand_rows(_text(name, blob), name=name)
+
+
+def _text(name: str, blob: Blob) -> str:
+    try:
+        return blob.data.decode()
+    except UnicodeDecodeError as exc:
+        msg = f"{name} is no UTF-8 text (byte {exc.start}): write the demand as 'timestamp,demand' lines"
+        raise DemandError(msg) from exc

@@ -15,6 +15,9 @@ from shared.pools import CapacitySizing, Pool
 from shared.series import History
 from shared.telemetry import Event, emit
 
+FURTHEST_INTERVALS = 2000
+"""No forecast reaches further (a week of 5-minute intervals): demand that ended so long ago says nothing of now."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foresight:
@@ -40,6 +43,10 @@ class Models:
 
 def foresee(pool: Pool, history: History, models: Models, *, now_utc: datetime) -> Foresight:
     """Climb down the ladder until a rung holds; each rung is a reason, no rung raises."""
+    horizon = _horizon(pool, history, now_utc)
+    if horizon > FURTHEST_INTERVALS:
+        note = f"the newest demand ended at {history.end_utc.isoformat()}, too long ago to forecast from"
+        return Foresight().noted(Reason.NO_FORECAST, note)
     model, told = _published(pool, models.store)
     if model is not None:
         try:
@@ -52,7 +59,7 @@ def foresee(pool: Pool, history: History, models: Models, *, now_utc: datetime) 
     if not isinstance(pool.sizing, CapacitySizing):
         return told.noted(Reason.NO_FORECAST, "a response-time forecast needs its model")
     try:
-        forecast = naive_forecast(history, horizon=_horizon(pool, history, now_utc), now_utc=now_utc)
+        forecast = naive_forecast(history, horizon=horizon, now_utc=now_utc)
     except DemandError as exc:
         return told.noted(Reason.NO_FORECAST, str(exc))
     return replace(told.noted(Reason.NAIVE_FORECAST), forecast=forecast)

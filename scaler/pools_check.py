@@ -11,7 +11,7 @@ from shared.errors import CloudError, ConfigurationError
 from shared.pools import Pool
 
 
-class Answer(StrEnum):
+class Allowed(StrEnum):
     """Whether the app may do something, as far as Azure tells it."""
 
     YES = "yes"
@@ -35,7 +35,7 @@ class Inspection:
 
     state: PoolState | None = None
     fault: str = ""
-    may_write: Answer = Answer.UNKNOWN
+    may_write: Allowed = Allowed.UNKNOWN
     missing_rights: tuple[str, ...] = ()
     quotas: tuple[Quota, ...] = ()
     unknowns: tuple[str, ...] = ()
@@ -128,7 +128,7 @@ class ReadOnlyInspector:
     def inspect(self, pool: Pool) -> Inspection:
         """See :meth:`PoolInspector.inspect`."""
         try:
-            return Inspection(state=self._node_pools.read(pool), may_write=Answer.YES)
+            return Inspection(state=self._node_pools.read(pool), may_write=Allowed.YES)
         except (CloudError, ConfigurationError) as exc:
             return Inspection(fault=str(exc))
 

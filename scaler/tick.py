@@ -99,7 +99,7 @@ class Tick:
         """
         memory, etag = self.memories.load(pool.name)
         state = self.node_pools.read(pool)
-        memory = self._followed(pool, memory, now_utc=now_utc, run_id=run_id)
+        memory, followed = self._followed(pool, memory, now_utc=now_utc, run_id=run_id)
         seen = self._seen(pool, now_utc=now_utc)
 
         foresight = self._foresight(pool, seen, now_utc=now_utc)
@@ -117,7 +117,7 @@ class Tick:
         )
 
         etag = self.memories.save(pool.name, decision.memory, etag)
-        record = Record(decision=decision, run_id=run_id, notes=foresight.notes, error=seen.fault)
+        record = Record(decision=decision, run_id=run_id, notes=(*followed, *foresight.notes), error=seen.fault)
         if decision.resize is not None:
             record = self._act(pool, state, decision.resize, record)
             if record.decision.memory != decision.memory:
@@ -136,26 +136,36 @@ class Tick:
         except Exception as exc:  # the one broad catch: a pool must not stop the rest (S19)
             coped = isinstance(exc, Transient | BlobChanged)
             told = str(exc) if isinstance(exc, ForescaleError) else f"{type(exc).__name__}: {exc}"
-            fields = {"run_id": run_id, "pool": pool.name, "at": now_utc, "kind": type(exc).__name__, "error": told}
+            reason = _reason_of(type(exc)) if isinstance(exc, CloudError) else None
+            fields = {
+                "run_id": run_id,
+                "pool": pool.name,
+                "at": now_utc,
+                "kind": type(exc).__name__,
+                "reason": reason,
+                "error": told,
+            }
             emit(Event.POOL_FAILED, fields, level=logging.WARNING if coped else logging.ERROR)
             if not isinstance(exc, ForescaleError):
                 logger.exception("pool %r failed", pool.name)
             return None, "" if coped else told
         return record, record.error
 
-    def _followed(self, pool: Pool, memory: Memory, *, now_utc: datetime, run_id: str) -> Memory:
-        """Look after the resize that an earlier tick started; forget it once it ended, and tell how it went."""
+    def _followed(
+        self, pool: Pool, memory: Memory, *, now_utc: datetime, run_id: str
+    ) -> tuple[Memory, tuple[str, ...]]:
+        """Look after the resize that an earlier tick started; forget it once it ended, and note how it went."""
         flight = memory.operation
         if flight is None:
-            return memory
+            return memory, ()
         resize = Resize(lever=flight.lever, nodes=flight.nodes)
         operation = Operation(handle=flight.handle, resize=resize, started_at=flight.started_at)
         try:
             outcome = self.node_pools.outcome(pool, operation)
         except Transient:
-            return memory  # not known is not over: decide, but do not write
+            return memory, ()  # not known is not over: decide, but do not write
         if outcome.status is OperationStatus.RUNNING:
-            return memory
+            return memory, ()
         succeeded = outcome.status is OperationStatus.SUCCEEDED
         fields = {
             "run_id": run_id,
@@ -170,7 +180,10 @@ class Tick:
         }
         emit(Event.RESIZE_OUTCOME, fields, level=logging.INFO if succeeded else logging.ERROR)
         setback = None if succeeded else after(_reason_of(outcome.cause), memory.setback, now_utc=now_utc)
-        return replace(memory, operation=None, setback=setback)
+        took = "" if outcome.took is None else f" after {outcome.took.total_seconds():.0f} s"
+        why = " ".join(part for part in (outcome.error_code, outcome.error_message) if part)
+        note = f"the resize to {resize.nodes} nodes {outcome.status.value}{took}" + (f": {why}" if why else "")
+        return replace(memory, operation=None, setback=setback), (note,)
 
     def _seen(self, pool: Pool, *, now_utc: datetime) -> Seen:
         try:

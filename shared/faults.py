@@ -1,5 +1,6 @@
 """Turns what pydantic finds wrong into one error an operator can act on: each fault with its path, value, way out."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, TypeVar, get_args
@@ -9,6 +10,8 @@ from pydantic import BaseModel, ValidationError
 from shared.errors import ConfigurationError
 
 SHOWN_CHARACTERS = 80
+SECRET = re.compile(r"accountkey=|sharedaccess|sig=|password|://[^/@]*:[^/@]*@", re.IGNORECASE)
+"""What betrays a secret in a value that landed under the wrong name; such a value is not shown."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -37,6 +40,8 @@ def _told(fault: Mapping[str, Any], known: frozenset[str], spelled: Callable[[st
     if fault["type"] == "missing" or not path:
         return f"{path}: {message}".removeprefix(": ")
     shown = repr(fault["input"])
+    if SECRET.search(shown):
+        shown = "(not shown, it looks like a secret)"
     if len(shown) > SHOWN_CHARACTERS:
         shown = shown[:SHOWN_CHARACTERS] + "…"
     return f"{path} is {shown}: {message}"

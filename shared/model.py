@@ -24,6 +24,8 @@ NAIVE_LEVELS = np.array([0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.
 NAIVE_VERSION = "seasonal-naive"
 MIDDLE = np.array([0.5])
 
+BAD_CONTENT = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
+"""What arithmetic on a content that is not its family's may raise."""
 TRUSTED = ("sklearn.tree._tree.Tree",)
 """Types that a model file may hold besides those skops itself knows to be harmless."""
 
@@ -110,8 +112,15 @@ class Model:
     fitted: Fitted
 
     def refreshed(self, history: History) -> "Model":
-        """Return the model with what the history says now; see :meth:`Fitted.refreshed`."""
-        return replace(self, fitted=self.fitted.refreshed(history))
+        """Return the model with what the history says now; see :meth:`Fitted.refreshed`.
+
+        Raises :class:`ModelRefused` too, if its content is not what its family needs.
+        """
+        try:
+            return replace(self, fitted=self.fitted.refreshed(history))
+        except BAD_CONTENT as exc:
+            msg = f"model {self.card.version} could not be refreshed ({type(exc).__name__}: {exc}): train again"
+            raise ModelRefused(msg) from exc
 
     def forecast(self, history: History, *, now_utc: datetime) -> Forecast:
         """Forecast the intervals that follow the history.
@@ -131,8 +140,8 @@ class Model:
                 model_version=version,
                 unit=self.card.unit,
             )
-        except ValueError as exc:
-            msg = f"model {version} answered with no forecast: {exc}"
+        except BAD_CONTENT as exc:
+            msg = f"model {version} answered with no forecast ({type(exc).__name__}: {exc}): train again"
             raise ModelRefused(msg) from exc
 
 

@@ -16,6 +16,8 @@ POOLS_FILE = "config/pools.json"
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+StepMin = Annotated[float, Field(ge=1 / 60, le=7 * 24 * 60, allow_inf_nan=False)]
+"""Minutes between two values: a second to a week."""
 
 
 class Part(BaseModel):
@@ -46,7 +48,7 @@ class BlobDemand(Part):
     source: Literal["blob"]
     path: str | None = None
     """One CSV file or `log_data.pkl` in the container; default: every `history/<pool>/<date>.csv`."""
-    step_min: Positive | None = None
+    step_min: StepMin | None = None
     """Minutes between two values; default: told from the data."""
     unit: str = ""
     """What the demand counts, for people."""
@@ -60,7 +62,7 @@ class PrometheusDemand(Part):
     """Base address; Azure Monitor workspaces are asked with the app's identity."""
     query: Annotated[str, Field(min_length=1)]
     """PromQL that yields one series."""
-    step_min: Positive = 5
+    step_min: StepMin = 5
     """Minutes between two values."""
     history_days: Annotated[float, Field(gt=0, le=400)] = 15
     """Days of history to ask for; two full weeks let the model see the week."""
@@ -72,7 +74,7 @@ class CapacitySizing(Part):
     """So many nodes that the SLO's share of intervals is served."""
 
     kind: Literal["capacity"]
-    units_per_node: Positive
+    units_per_node: Annotated[float, Field(ge=1e-9, allow_inf_nan=False)]
     """Demand that one node serves."""
     slo: Annotated[float, Field(ge=0.5, le=0.9999)] = 0.99
     """Share of intervals in which all demand must be served."""
@@ -221,6 +223,6 @@ def read_pools(data: bytes, *, name: str = POOLS_FILE) -> tuple[Pool, ...]:
 def _parsed(data: bytes, name: str) -> object:
     try:
         return json.loads(data)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         msg = f"{name} is no JSON: {exc}"
         raise ConfigurationError(msg) from exc

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from shared.errors import DemandError
 
+MOST_DEMAND = 1e18
+"""Above this the arithmetic of forecasts could overflow, and no pool has such demand."""
 MAX_GAP_INTERVALS = 200_000  # two years of 5-minute data; a stray year in a timestamp must not fill the memory
 
 
@@ -39,12 +41,12 @@ class History:
         if self.values.ndim != 2 or self.values.shape[1] != len(self.signals):  # noqa: PLR2004 - two axes
             msg = f"history of signals {self.signals} cannot have values of shape {self.values.shape}"
             raise DemandError(msg)
-        wrong = np.argwhere(np.isinf(self.values) | (self.values < 0))
+        wrong = np.argwhere((self.values > MOST_DEMAND) | (self.values < 0))
         if len(wrong):
             row, column = (int(k) for k in wrong[0])
             msg = (
                 f"{self.signals[column]} at {self.instant(row).isoformat()} is {self.values[row, column]}: "
-                "demand must be finite and not negative (leave the value empty where it is unknown)"
+                f"demand must lie within 0 and {MOST_DEMAND:g} (leave the value empty where it is unknown)"
             )
             raise DemandError(msg)
 

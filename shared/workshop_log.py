@@ -10,6 +10,7 @@ and each of the three means inert data of ours.
 import io
 import math
 import pickle  # noqa: TID251 - the one place; find_class below admits three inert names
+import struct
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -22,6 +23,19 @@ from shared.series import History
 SIGNALS = ("completion_time_s", "admin_users", "config_users", "end_users")
 COUNTS = SIGNALS[1:]
 DAY = timedelta(days=1)
+DAMAGED = (
+    EOFError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    AssertionError,
+    RecursionError,
+    MemoryError,
+    struct.error,
+)
+"""What an unpickler raises when the bytes make no sense."""
 ITEM_SIZES = {"i1": 1, "i2": 2, "i4": 4, "i8": 8, "u1": 1, "u2": 2, "u4": 4, "u8": 8, "f4": 4, "f8": 8}
 
 
@@ -36,7 +50,7 @@ def read_workshop_log(data: bytes, *, end_utc: datetime, name: str = "log_data.p
     except (_Refused, pickle.UnpicklingError) as exc:
         msg = f"{name} is refused: {exc}"
         raise DemandError(msg) from exc
-    except (EOFError, IndexError, KeyError, ValueError, TypeError, AttributeError, OverflowError) as exc:
+    except DAMAGED as exc:
         msg = f"{name} is cut off or damaged ({type(exc).__name__}: {exc}): upload it again"
         raise DemandError(msg) from exc
     if x.ndim != 2 or x.shape[1] != len(COUNTS) or y.shape != x.shape[:1] or not len(y):  # noqa: PLR2004

@@ -1,6 +1,6 @@
 """AKS node pools, read and resized through Azure Resource Manager."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from threading import Lock
@@ -39,15 +39,21 @@ if TYPE_CHECKING:
 
 SAME_TICK = timedelta(seconds=20)
 """How long one list of a cluster's pools answers for all of them; far less than the minute between two ticks."""
+BELIEVED_FOR = timedelta(hours=1)
+"""Resizes take minutes, and the autoscaler gives up on a node after 15: an operation of an hour is stuck."""
 
 
 @dataclass(slots=True)
 class _Listing:
-    """The pools of one cluster as last listed; the lock lets one thread ask while the others wait for its answer."""
+    """The pools of one cluster as last listed, by name, without those that we have written since.
+
+    The lock lets one thread ask while the others wait for its answer.
+    """
 
     lock: Lock = field(default_factory=Lock)
     at: datetime | None = None
-    pools: tuple["AgentPool", ...] = ()
+    pools: dict[str, "AgentPool"] = field(default_factory=dict)
+    written: set[str] = field(default_factory=set)
 
     def answers(self, now: datetime) -> bool:
         """Whether it is fresh; a clock that stepped back makes it stale."""
@@ -65,10 +71,13 @@ class AksNodePools:
 
     def read(self, pool: "Pool") -> PoolState:
         """See :meth:`scaler.ports.NodePools.read`; one list call answers for all pools of the cluster."""
-        listed = {str(found.name).lower(): found for found in self._listed(pool)}
-        found = listed.get(pool.node_pool.lower())
+        listing = self._listed(pool)
+        name = pool.node_pool.lower()
+        if name in listing.written:
+            return state_of(self._got(pool))
+        found = listing.pools.get(name)
         if found is None:
-            names = ", ".join(sorted(listed)) or "none"
+            names = ", ".join(sorted(listing.pools)) or "none"
             msg = f"cluster {cluster_of(pool).name!r} has no node pool {pool.node_pool!r}; it has: {names}"
             raise PoolNotFound(msg)
         return state_of(found)
@@ -91,12 +100,13 @@ class AksNodePools:
     def outcome(self, pool: "Pool", operation: Operation) -> OperationOutcome:
         """See :meth:`scaler.ports.NodePools.outcome`.
 
-        Where the operation itself cannot be read (no right to, forgotten by Azure, at a foreign address), the pool's
-        state tells.
+        Where the operation itself cannot be read (no right to, forgotten by Azure, at a foreign address), or has run
+        for so long that it must be stuck, the pool's state tells: it is what AKS itself goes by.
         """
         if operation.handle == UNCHANGED:
             return OperationOutcome(status=OperationStatus.SUCCEEDED, took=timedelta())
-        if self._clients.endpoint.owns(operation.handle):
+        is_recent = self._clock() - operation.started_at < BELIEVED_FOR
+        if is_recent and self._clients.endpoint.owns(operation.handle):
             try:
                 return outcome_of(self._asked(pool, operation.handle), operation, self._clock())
             except (Forbidden, PoolNotFound):
@@ -107,16 +117,18 @@ class AksNodePools:
         """Close every connection."""
         self._clients.close()
 
-    def _listed(self, pool: "Pool") -> tuple["AgentPool", ...]:
+    def _listed(self, pool: "Pool") -> _Listing:
         cluster = cluster_of(pool)
         listing = self._listing(cluster)
         with listing.lock:
             if not listing.answers(self._clock()):
                 client = self._clients.of(cluster.subscription_id)
+                listing.written.clear()
                 with errand("listing", Action.READ_POOL, pool):
-                    listing.pools = tuple(client.agent_pools.list(cluster.resource_group, cluster.name))
+                    found = list(client.agent_pools.list(cluster.resource_group, cluster.name))
+                listing.pools = {str(listed.name).lower(): listed for listed in found}
                 listing.at = self._clock()
-            return listing.pools
+            return listing
 
     def _listing(self, cluster: "Cluster") -> _Listing:
         with self._lock:
@@ -146,7 +158,7 @@ class AksNodePools:
         except AzureError as exc:
             raise self._refused(exc, pool, adds=adds) from exc
         finally:
-            self._listing(cluster).at = None
+            self._listing(cluster).written.add(pool.node_pool.lower())
         return accepted.handle
 
     def _refused(self, exc: AzureError, pool: "Pool", *, adds: bool) -> CloudError:
@@ -193,7 +205,10 @@ def arm_clients(settings: "Settings") -> ArmClients:
 
 
 def _refuse_if_moved(pool: "Pool", state: PoolState, fresh: PoolState, resize: "Resize") -> None:
-    """Refuse to write a pool that is not what the decision rests on, or that AKS would not take a write for."""
+    """Refuse to write a pool that is not what the decision rests on, or that AKS would not take a write for.
+
+    A pool with another etag but the same state may be written: what others changed in it is in the body that goes back.
+    """
     name = f"pool {pool.node_pool!r}"
     if fresh.is_busy:
         msg = f"{name} has an operation in progress"
@@ -204,9 +219,8 @@ def _refuse_if_moved(pool: "Pool", state: PoolState, fresh: PoolState, resize: "
     if fresh.lever is not resize.lever:
         msg = f"{name} is moved by its {fresh.lever}, not by its {resize.lever}: its autoscaler was switched"
         raise PoolChanged(msg)
-    moved = (state.nodes, state.autoscaler) != (fresh.nodes, fresh.autoscaler)
-    if moved if state.etag is None or fresh.etag is None else state.etag != fresh.etag:
-        msg = f"{name} is not what was read: etag {state.etag!r} is now {fresh.etag!r}"
+    if replace(state, etag=None) != replace(fresh, etag=None):
+        msg = f"{name} is not what was read: {state} is now {fresh}"
         raise PoolChanged(msg)
 
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from scaler.cloud.aks import AksNodePools, arm_clients
 from scaler.cloud.arm_calls import cluster_of, errand, items_of
 from scaler.cloud.arm_errors import Action
-from scaler.pools_check import Answer, Inspection, Quota
+from scaler.pools_check import Allowed, Inspection, Quota
 from shared.clock import system_clock
 from shared.errors import CloudError, ConfigurationError
 
@@ -93,7 +93,7 @@ def _with_rights(found: Inspection, pool: "Pool", client: "ContainerServiceClien
     with errand("reading the app's own rights on", Action.READ_PERMISSIONS, pool):
         roles = list(items_of(client, url))
     missing = tuple(str(action) for action in WRITING if not grants(roles, action))
-    return replace(found, may_write=Answer.NO if missing else Answer.YES, missing_rights=missing)
+    return replace(found, may_write=Allowed.NO if missing else Allowed.YES, missing_rights=missing)
 
 
 def _with_quotas(found: Inspection, pool: "Pool", state: "PoolState", client: "ContainerServiceClient") -> Inspection:

@@ -6,7 +6,16 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from azure.core.pipeline.policies import HTTPPolicy, RetryMode, RetryPolicy
+from azure.core.pipeline.policies import (
+    ContentDecodePolicy,
+    DistributedTracingPolicy,
+    HTTPPolicy,
+    NetworkTraceLoggingPolicy,
+    RequestIdPolicy,
+    RetryMode,
+    RetryPolicy,
+    UserAgentPolicy,
+)
 from azure.core.rest import HttpRequest, HttpResponse
 from azure.mgmt.containerservice import ContainerServiceClient
 from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
@@ -123,15 +132,29 @@ class ArmClients:
                 client.close()
             self._clients.clear()
 
+    def _policies(self) -> list[Any]:
+        """What a request passes, in order.
+
+        Unlike the SDK's own list it follows no redirect, logs no request unless asked to, and does not register
+        resource providers in the operator's subscription, sleeping until that is done.
+        """
+        return [
+            RequestIdPolicy(),
+            UserAgentPolicy("forescale"),
+            ContentDecodePolicy(),
+            ReadRetries(),
+            CountedCalls(self._budget),
+            ArmAuthentication(self._credential, self.endpoint),
+            NetworkTraceLoggingPolicy(),
+            DistributedTracingPolicy(),
+        ]
+
     def _built(self, subscription_id: str) -> ContainerServiceClient:
         return ContainerServiceClient(
             self._credential,
             subscription_id,
             self.endpoint.url,
-            credential_scopes=[self.endpoint.scope],
-            authentication_policy=ArmAuthentication(self._credential, self.endpoint),
-            retry_policy=ReadRetries(),
-            per_retry_policies=[CountedCalls(self._budget)],
+            policies=self._policies(),
             connection_timeout=CONNECT_TIMEOUT.total_seconds(),
             read_timeout=self._read_timeout.total_seconds(),
         )

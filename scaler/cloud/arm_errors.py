@@ -62,6 +62,7 @@ CODES: Mapping[str, type[CloudError]] = {
     "parentresourcenotfound": PoolNotFound,
     "subscriptionnotfound": PoolNotFound,
     "notfound": PoolNotFound,
+    "missingsubscriptionregistration": CloudError,
 }
 STATUSES: Mapping[int, type[CloudError]] = {
     HTTPStatus.FORBIDDEN: Forbidden,

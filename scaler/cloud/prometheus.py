@@ -61,11 +61,15 @@ class PrometheusDemandSource:
         if len(series) > 1:
             msg = f"the query {self._demand.query!r} yields {len(series)} series, one is needed: wrap it in sum(…)"
             raise DemandError(msg)
-        return {
-            datetime.fromtimestamp(float(instant), tz=UTC): _value(text)
-            for one in series
-            for instant, text in one["values"]
-        }
+        try:
+            return {
+                datetime.fromtimestamp(float(instant), tz=UTC): _value(text)
+                for one in series
+                for instant, text in one["values"]
+            }
+        except (ValueError, KeyError, TypeError, OverflowError, OSError) as exc:
+            msg = f"Prometheus at {self._demand.endpoint} answered with a sample that is none ({exc})"
+            raise DemandUnavailable(msg) from exc
 
     def _result(self, start: datetime, end: datetime, step: timedelta) -> list[dict[str, Any]]:
         request = HttpRequest(
@@ -90,7 +94,7 @@ class PrometheusDemandSource:
             msg = f"Prometheus at {self._demand.endpoint} answered {response.status_code}"
             raise DemandUnavailable(msg)
         try:
-            result: list[dict[str, Any]] = response.json()["data"]["result"]
+            result: list[dict[str, Any]] = list(response.json()["data"]["result"])
         except (ValueError, KeyError, TypeError) as exc:
             msg = f"Prometheus at {self._demand.endpoint} answered with no range result"
             raise DemandUnavailable(msg) from exc

@@ -100,7 +100,7 @@ def judged(calibration: Calibration, history: History, plans: Plans, budget: Bud
         start_utc = history.instant(interval)
         calibration = _taught(calibration, plans.priced.ready(start_utc), demand_nodes, budget)
         calibration = _billed(calibration, plans.own.ready(start_utc), demand_nodes, budget)
-    return replace(calibration, judged_until=history.end_utc)
+    return replace(calibration, judged_until=max(since, history.end_utc))
 
 
 def ruling_price(calibration: Calibration, expected_misses: NDArray[np.float64], budget: Budget) -> int:

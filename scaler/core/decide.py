@@ -189,7 +189,8 @@ def _hindrances(situation: Situation, *, adds_nodes: bool) -> tuple[Reason, ...]
 def _latest(situation: Situation) -> float | None:
     """Return the newest known demand; a source trims what is unknown at the end."""
     history = situation.history
-    return float(history.demand[-1]) if history is not None and math.isfinite(history.demand[-1]) else None
+    known = history is not None and len(history) > 0 and math.isfinite(history.demand[-1])
+    return float(history.demand[-1]) if history is not None and known else None
 
 
 def _direction(nodes: int, setting: int) -> Reason:

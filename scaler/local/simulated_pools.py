@@ -8,7 +8,7 @@ import contextlib
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from scaler.core.pool import AutoscalerBounds, Lever, PoolState, Provisioning, Resize
 from scaler.ports import Operation, OperationOutcome, OperationStatus
@@ -100,7 +100,11 @@ class SimulatedPools:
         except BlobNotFound:
             self.place(pool, SimulatedPool(setting=pool.min_nodes))
             blob = read_whole(self._blobs, _name(pool))
-        return SimulatedPool.model_validate_json(blob.data), blob.etag
+        try:
+            return SimulatedPool.model_validate_json(blob.data), blob.etag
+        except ValidationError as exc:
+            msg = f"{_name(pool)} cannot be read ({exc.errors()[0]['msg']}): delete it to simulate the pool anew"
+            raise CloudError(msg) from exc
 
 
 def _is_over(simulated: SimulatedPool, now_utc: datetime) -> bool:

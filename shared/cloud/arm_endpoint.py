@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from azure.core import AzureClouds
 from azure.mgmt.core.tools import get_arm_endpoints
 
+from shared.errors import ConfigurationError
 from shared.settings import Cloud
 
 if TYPE_CHECKING:
@@ -43,7 +44,14 @@ class ArmEndpoint:
 
 
 def arm_endpoint(settings: "Settings") -> ArmEndpoint:
-    """Resource Manager of the cloud that the settings name; ``arm_endpoint`` replaces the address, not the sign-in."""
+    """Resource Manager of the cloud that the settings name; ``arm_endpoint`` replaces the address, not the sign-in.
+
+    Raises :class:`~shared.errors.ConfigurationError` for an address without TLS that is not on this machine.
+    """
     known = get_arm_endpoints(CLOUDS[settings.cloud])
     url = settings.arm_endpoint or str(known["resource_manager"])
-    return ArmEndpoint(url=url.rstrip("/"), scope=str(known["credential_scopes"][0]))
+    endpoint = ArmEndpoint(url=url.rstrip("/"), scope=str(known["credential_scopes"][0]))
+    if urlsplit(url).scheme != "https" and not endpoint.is_loopback:
+        msg = f"FORESCALE_ARM_ENDPOINT is {url!r}: a token would travel in the clear; use https"
+        raise ConfigurationError(msg)
+    return endpoint

@@ -120,7 +120,7 @@ def azure_blobs_from_connection_string(connection_string: str, container: str) -
 def _create_append_blob(blob: "BlobClient") -> None:
     """Create the append blob unless another writer did: a plain create would empty what it wrote."""
     try:
-        blob.create_append_blob(etag="*", match_condition=MatchConditions.IfMissing)
+        blob.create_append_blob(match_condition=MatchConditions.IfMissing)
     except ResourceExistsError:
         return
     except HttpResponseError as exc:

@@ -28,13 +28,16 @@ class DirectoryBlobs:
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as exc:
             msg = f"there is no {name!r} in {self._directory}"
             raise BlobNotFound(msg) from exc
+        except OSError as exc:
+            msg = f"reading {name!r} failed: {exc.strerror}"
+            raise CloudError(msg) from exc
         etag = _etag(data)
         return None if etag == unless_etag else Blob(data=data, etag=etag, modified_at=modified_at)
 
     def write(self, name: str, data: bytes, *, if_etag: str | None) -> str:
         """See :meth:`shared.ports.Blobs.write`."""
         path = self._path(name)
-        with self._locked():
+        with _translated("writing", name), self._locked():
             current = _etag(path.read_bytes()) if path.is_file() else None
             if current != if_etag:
                 msg = f"{name!r} in {self._directory} was changed by another writer"
@@ -49,7 +52,7 @@ class DirectoryBlobs:
     def append(self, name: str, data: bytes) -> None:
         """See :meth:`shared.ports.Blobs.append`."""
         path = self._path(name)
-        with self._locked():
+        with _translated("appending to", name), self._locked():
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("ab") as file:
                 file.write(data)
@@ -62,7 +65,14 @@ class DirectoryBlobs:
 
     def _path(self, name: str) -> Path:
         pure = PurePosixPath(name)
-        if not name or pure.is_absolute() or ".." in pure.parts or pure.name.startswith("."):
+        if (
+            not name
+            or pure.is_absolute()
+            or ".." in pure.parts
+            or pure.name.startswith(".")
+            or str(pure) != name
+            or "\0" in name
+        ):
             msg = f"{name!r} is no blob name"
             raise CloudError(msg)
         return self._directory / pure
@@ -74,6 +84,15 @@ class DirectoryBlobs:
         with (self._directory / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+@contextlib.contextmanager
+def _translated(doing: str, name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        msg = f"{doing} {name!r} failed: {exc.strerror}"
+        raise CloudError(msg) from exc
 
 
 def _etag(data: bytes) -> str:

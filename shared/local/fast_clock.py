@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from shared.clock import Clock, system_clock
-from shared.errors import BlobNotFound
+from shared.errors import BlobNotFound, ConfigurationError
 from shared.ports import Blobs, read_whole
 
 CLOCK_FILE = "clock.json"
@@ -32,4 +32,8 @@ def local_clock(blobs: Blobs) -> Clock:
         blob = read_whole(blobs, CLOCK_FILE)
     except BlobNotFound:
         return system_clock
-    return FastClock.model_validate_json(blob.data)
+    try:
+        return FastClock.model_validate_json(blob.data)
+    except ValidationError as exc:
+        msg = f"{CLOCK_FILE} cannot be read ({exc.errors()[0]['msg']}): delete it to live by the machine's clock"
+        raise ConfigurationError(msg) from exc

@@ -18,16 +18,16 @@ from shared.errors import (
     Throttled,
     Transient,
 )
-from tests.fakes.arm import Answer
+from tests.fakes.arm_answers import Answer
 from tests.fakes.arm_harness import AksOnFake
 
 
-def bare(code: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+def bare(code: str, **more: Any) -> dict[str, Any]:
     """Return an error as AKS itself writes it."""
     return {"code": code, "message": "words of no meaning", "details": None, "subcode": ""} | more
 
 
-def enveloped(code: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+def enveloped(code: str, **more: Any) -> dict[str, Any]:
     """Return an error as Resource Manager writes it."""
     return {"error": bare(code, **more)}
 
@@ -64,6 +64,7 @@ def enveloped(code: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
         (408, "SomethingNew", Transient),
         (400, "InvalidParameter", CloudError),
         (400, "PropertyChangeNotAllowed", CloudError),
+        (409, "MissingSubscriptionRegistration", CloudError),
         (418, "SomethingNew", CloudError),
     ],
 )
@@ -116,6 +117,16 @@ def test_a_refused_right_says_what_to_do(aks: AksOnFake, code: str, remedy: str)
 
     with pytest.raises(Forbidden, match=re.escape(remedy)):
         aks.scale(pool, 7)
+
+
+def test_nothing_is_registered_in_the_operators_subscription(aks: AksOnFake) -> None:
+    pool, _ = aks.add("web")
+    message = "The subscription is not registered to use namespace 'Microsoft.ContainerService'"
+    aks.arm.answer_next("GET", Answer(409, enveloped("MissingSubscriptionRegistration", message=message)))
+
+    with pytest.raises(CloudError):
+        aks.read(pool)
+    assert [method for method, _ in aks.arm.log] == ["GET"]
 
 
 @pytest.mark.parametrize(

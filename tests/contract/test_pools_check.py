@@ -3,9 +3,10 @@
 import pytest
 
 from scaler.cloud.aks_inspection import AksInspector, grants
-from scaler.pools_check import Answer, PoolCheck, Quota, check
+from scaler.pools_check import Allowed, PoolCheck, Quota, check
 from shared.pools import Pool
 from tests.fakes.arm import LEAST_RIGHTS
+from tests.fakes.arm_answers import Answer
 from tests.fakes.arm_cluster import Body, autoscaled, properties
 from tests.fakes.arm_harness import AksOnFake, pool_named
 
@@ -53,7 +54,7 @@ def test_a_healthy_pool_can_act_and_nothing_was_written(region: AksOnFake) -> No
 
     assert result.can_act
     assert result.findings == ()
-    assert result.inspection.may_write is Answer.YES
+    assert result.inspection.may_write is Allowed.YES
     assert region.arm.asked("PUT") == 0
     assert pool.name == "web"
 
@@ -92,9 +93,18 @@ def test_least_rights_leave_the_own_rights_and_the_quota_unknown_but_refuse_noth
     result = checked(region, pool)
 
     assert result.can_act
-    assert result.inspection.may_write is Answer.UNKNOWN
+    assert result.inspection.may_write is Allowed.UNKNOWN
     assert "Microsoft.Authorization/permissions/read" in findings(region, pool)
     assert "Microsoft.Compute/locations/usages/read" in findings(region, pool)
+
+
+def test_a_list_of_several_pages_is_read_to_its_end(region: AksOnFake) -> None:
+    pool, _ = region.add("web")
+    checked(region, pool)
+    more = f"{region.arm.url}/subscriptions/s/providers/Microsoft.Compute/skus?api-version=2021-07-01&page=2"
+    region.arm.pages["skus"] = Answer(200, {"value": [{"resourceType": "disks"}, "odd"], "nextLink": more})
+
+    assert checked(region, pool).inspection.quotas[0].nodes_left == 15
 
 
 def test_an_unknown_vm_size_leaves_the_nodes_left_unknown(region: AksOnFake) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from scaler.core.memory import Memory
+from scaler.core.pool import Provisioning
 from scaler.core.reasons import Reason
 from scaler.ladder import Models
 from scaler.memories import Memories
@@ -23,7 +24,7 @@ from shared.local.directory_blobs import DirectoryBlobs
 from shared.model_store import ModelStore
 from shared.pools import Mode, Pool
 from shared.series import History
-from tests.fakes.arm import Answer
+from tests.fakes.arm_answers import Answer
 from tests.fakes.arm_cluster import FakePool, autoscaled
 from tests.fakes.arm_faults import Fault
 from tests.fakes.arm_harness import AksOnFake, aks_on_fake, pool_named
@@ -70,7 +71,7 @@ class Ticking:
 
 
 @contextmanager
-def _ticking(folder: Path, **described: Any) -> Iterator[Ticking]:  # noqa: ANN401 - a pool's body is JSON
+def _ticking(folder: Path, **described: Any) -> Iterator[Ticking]:
     with aks_on_fake() as aks:
         blobs = DirectoryBlobs(folder)
         demand = FlatDemand(aks, 70)
@@ -215,6 +216,25 @@ def test_the_outcome_of_a_resize_is_told_with_its_code_and_its_duration(
     assert '"status": "failed"' in told
     assert '"error_code": "AllocationFailed"' in told
     assert '"took_s": 240.0' in told
+
+
+def test_the_outcome_of_a_resize_is_noted_on_the_next_decision(ticking: Ticking) -> None:
+    ticking.run()
+    ticking.run(after_min=5)
+
+    logged = ticking.tick.log.of_day("web", "2026-03-02")[-1]
+    assert "the resize to 7 nodes succeeded after 240 s" in logged["notes"]
+
+
+def test_a_pool_that_was_just_written_is_read_anew_and_the_others_from_the_list(ticking: Ticking) -> None:
+    other, _ = ticking.aks.add("other")
+    written, _ = ticking.aks.add("written")
+    ticking.aks.scale(written, 5)
+
+    states = [ticking.aks.read(written).provisioning, ticking.aks.read(other).provisioning]
+
+    assert states == [Provisioning.BUSY, Provisioning.READY]
+    assert ticking.aks.arm.asked("GET", "/agentPools") == 1
 
 
 def test_pools_that_are_read_side_by_side_share_one_list_call(ticking: Ticking) -> None:

@@ -1,11 +1,8 @@
 """Azure Resource Manager on a loopback port: real HTTP for the real SDK, with time, rights, throttles and faults."""
 
 import json
-import re
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import RLock, Thread
@@ -14,9 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 
 from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOptions
 
+from tests.fakes.arm_answers import Answer, Asked, throttled
 from tests.fakes.arm_cluster import Body, FakeCluster, FakePool, Refused
 from tests.fakes.arm_faults import Fault, FaultPlan
-from tests.fakes.arm_schema import API_VERSION
+from tests.fakes.arm_routes import route_of
 from tests.fakes.clock import FakeClock
 
 if TYPE_CHECKING:
@@ -38,25 +36,6 @@ BURSTS = {"GET": (250, 25.0), "PUT": (200, 10.0), "pool": (20, 1 / 60)}
 """Calls at once and calls a second more: reads and writes of a subscription, and writes of one pool."""
 
 
-@dataclass(slots=True)
-class Asked:
-    """One request, as it came in."""
-
-    method: str
-    path: str
-    query: Mapping[str, list[str]]
-    headers: Mapping[str, str]
-    """Names in lower case."""
-    body: bytes
-
-
-@dataclass(slots=True)
-class Answer:
-    status: int
-    body: object
-    headers: dict[str, str] = field(default_factory=dict)
-
-
 class FakeCredential:
     """Signs in: a new token each time it is asked."""
 
@@ -64,7 +43,7 @@ class FakeCredential:
         self.issued: list[str] = []
         self.scopes: set[str] = set()
 
-    def get_token(self, *scopes: str, **_: Any) -> AccessToken:  # noqa: ANN401 - the SDK's signature
+    def get_token(self, *scopes: str, **_: Any) -> AccessToken:
         told = self.get_token_info(*scopes)
         return AccessToken(told.token, told.expires_on)
 
@@ -88,6 +67,7 @@ class FakeArm:
         self.usages: list[Body] = []
         self.sizes: list[Body] = []
         self.log: list[tuple[str, str]] = []
+        self.pages: dict[str, Answer] = {}
         self.instead: dict[str, deque[Answer]] = {}
         self.lock = RLock()
         self._buckets: dict[str, tuple[float, datetime]] = {}
@@ -124,7 +104,10 @@ class FakeArm:
         """Answer one request, in its turn."""
         try:
             self._admit(asked)
-            route, found = _route(asked)
+            first_page = self.pages.get(asked.path.rsplit("/", maxsplit=1)[-1])
+            if first_page is not None and "page" not in asked.query:
+                return first_page
+            route, found = route_of(asked)
             self._refuse_without(route.right(asked.method), asked)
             for cluster in self.clusters.values():
                 cluster.settle(self.clock())
@@ -170,136 +153,6 @@ class FakeArm:
         return pools[name]
 
 
-def throttled(after_s: int) -> Answer:
-    body = Refused(429, "Throttled", "The PutAgentPoolHandler.PUT request limit has been exceeded").body
-    return Answer(429, body, {"Retry-After": str(after_s)})
-
-
-Serve = Callable[..., Answer]
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    pattern: re.Pattern[str]
-    rights: Mapping[str, str]
-    serve: Serve
-
-    def right(self, method: str) -> str:
-        if method not in self.rights:
-            raise Refused(405, "MethodNotAllowed", method, subcode=None)
-        return self.rights[method]
-
-
-def _serve_pool(arm: FakeArm, asked: Asked, fault: Fault | None, cluster: str, pool: str) -> Answer:
-    found = arm.pool(cluster, pool)
-    if asked.query["api-version"] != [API_VERSION]:
-        raise Refused(400, "NoRegisteredProviderFound", str(asked.query), subcode=None)
-    if asked.method == "GET":
-        return Answer(200, found.body(), {"ETag": found.etag} if found.etag else {})
-    return _put(arm, asked, fault, (arm.clusters[cluster.lower()], found))
-
-
-def _put(arm: FakeArm, asked: Asked, fault: Fault | None, target: tuple[FakeCluster, FakePool]) -> Answer:
-    cluster, pool = target
-    match fault:
-        case Fault.BUSY:
-            if not pool.is_at_work:
-                cluster.start_own_operation(pool, arm.clock())
-        case Fault.OVER_QUOTA:
-            raise Refused(409, "OperationNotAllowed", "It results in exceeding quota limits of Core.")
-        case Fault.PREEMPTED:
-            raise Refused(409, "AKSOperationPreempted", "This operation has been preempted by another one.")
-        case Fault.ETAG:
-            raise Refused(412, "EtagMismatch", "the etag is not the pool's", subcode="PutAgentPool_FailedPrecondition")
-        case _:
-            pass
-    operation = cluster.put(pool, json.loads(asked.body), asked.headers.get("if-match"), arm.clock())
-    if fault is Fault.OPERATION_FAILS:
-        operation.error = {"code": "AllocationFailed", "message": "no capacity"}
-    location = f"{arm.url}/subscriptions/{cluster.subscription}/providers/Microsoft.ContainerService"
-    where = f"{location}/locations/{cluster.location}/operations/{operation.name}?api-version=2016-03-30&t=signed"
-    return Answer(201, pool.body(), {"Azure-AsyncOperation": where, "Retry-After": "30"})
-
-
-def _serve_pools(arm: FakeArm, asked: Asked, fault: Fault | None, cluster: str) -> Answer:  # noqa: ARG001
-    if cluster.lower() not in arm.clusters:
-        raise Refused(404, "ResourceNotFound", f"managedClusters/{cluster} was not found", subcode=None)
-    return Answer(200, {"value": [pool.body() for pool in arm.clusters[cluster.lower()].pools.values()]})
-
-
-def _serve_cluster(arm: FakeArm, asked: Asked, fault: Fault | None, cluster: str) -> Answer:  # noqa: ARG001
-    if cluster.lower() not in arm.clusters:
-        raise Refused(404, "ResourceNotFound", f"managedClusters/{cluster} was not found", subcode=None)
-    return Answer(200, arm.clusters[cluster.lower()].body(arm.clock()))
-
-
-def _serve_operation(arm: FakeArm, asked: Asked, fault: Fault | None, operation: str) -> Answer:  # noqa: ARG001
-    known = {name: found for cluster in arm.clusters.values() for name, found in cluster.operations.items()}
-    if operation not in known:
-        raise Refused(404, "NotFound", f"no operation {operation}")
-    return Answer(200, known[operation].body(arm.clock()))
-
-
-def _serve_permissions(arm: FakeArm, asked: Asked, fault: Fault | None, cluster: str, pool: str) -> Answer:  # noqa: ARG001
-    return Answer(200, {"value": list(arm.rights)})
-
-
-def _serve_usages(arm: FakeArm, asked: Asked, fault: Fault | None) -> Answer:  # noqa: ARG001
-    return Answer(200, {"value": arm.usages})
-
-
-def _serve_sizes(arm: FakeArm, asked: Asked, fault: Fault | None) -> Answer:  # noqa: ARG001
-    return Answer(200, {"value": arm.sizes})
-
-
-CLUSTER = (
-    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.ContainerService/managedClusters/(?P<cluster>[^/]+)"
-)
-POOL = CLUSTER + r"/agentPools/(?P<pool>[^/]+)"
-AKS = "Microsoft.ContainerService/"
-ROUTES = (
-    Route(re.compile(CLUSTER, re.IGNORECASE), {"GET": f"{AKS}managedClusters/read"}, _serve_cluster),
-    Route(
-        re.compile(CLUSTER + "/agentPools", re.IGNORECASE),
-        {"GET": f"{AKS}managedClusters/agentPools/read"},
-        _serve_pools,
-    ),
-    Route(
-        re.compile(POOL, re.IGNORECASE),
-        {"GET": f"{AKS}managedClusters/agentPools/read", "PUT": f"{AKS}managedClusters/agentPools/write"},
-        _serve_pool,
-    ),
-    Route(
-        re.compile(POOL + "/providers/Microsoft.Authorization/permissions", re.IGNORECASE),
-        {"GET": "Microsoft.Authorization/permissions/read"},
-        _serve_permissions,
-    ),
-    Route(
-        re.compile(rf"/subscriptions/[^/]+/providers/{AKS}locations/[^/]+/operations/(?P<operation>[^/]+)"),
-        {"GET": f"{AKS}locations/operations/read"},
-        _serve_operation,
-    ),
-    Route(
-        re.compile(r"/subscriptions/[^/]+/providers/Microsoft.Compute/locations/[^/]+/usages"),
-        {"GET": "Microsoft.Compute/locations/usages/read"},
-        _serve_usages,
-    ),
-    Route(
-        re.compile(r"/subscriptions/[^/]+/providers/Microsoft.Compute/skus"),
-        {"GET": "Microsoft.Compute/skus/read"},
-        _serve_sizes,
-    ),
-)
-
-
-def _route(asked: Asked) -> tuple[Route, dict[str, str]]:
-    for route in ROUTES:
-        found = route.pattern.fullmatch(asked.path)
-        if found is not None:
-            return route, found.groupdict()
-    raise Refused(404, "InvalidResourceType", asked.path, subcode=None)
-
-
 def _grants(role: Body, action: str) -> bool:
     def covers(patterns: list[str]) -> bool:
         return any(fnmatch(action.lower(), pattern.lower()) for pattern in patterns)
@@ -313,6 +166,9 @@ def _handler(arm: FakeArm) -> type[BaseHTTPRequestHandler]:
         disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
+            self._serve()
+
+        def do_POST(self) -> None:
             self._serve()
 
         def do_PUT(self) -> None:

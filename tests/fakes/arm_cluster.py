@@ -22,7 +22,7 @@ class Refused(Exception):
         super().__init__(f"{status} {code}: {message}")
         self.status = status
         error: Body = {"code": code, "message": message or code, "details": None}
-        self.body = {"error": error} if subcode is None else {**error, "subcode": subcode}
+        self.body: Body = {"error": error} if subcode is None else {**error, "subcode": subcode}
 
 
 @dataclass(slots=True)
@@ -175,7 +175,7 @@ class FakeCluster:
     def cores(self) -> int:
         return sum(pool.real_nodes for pool in self.pools.values()) * self.cores_per_node
 
-    def add(self, name: str, **described: Any) -> FakePool:  # noqa: ANN401 - a pool's body is JSON
+    def add(self, name: str, **described: Any) -> FakePool:
         pool = FakePool(name, described or properties(), f"{self.resource_id}/agentPools/{name}")
         self.pools[name] = pool
         return pool

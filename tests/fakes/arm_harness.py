@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +18,7 @@ from tests.fakes.arm_cluster import FakePool
 from tests.fakes.clock import FakeClock
 
 
-def pool_named(name: str, **changed: Any) -> Pool:  # noqa: ANN401 - any part of the pools file
+def pool_named(name: str, **changed: Any) -> Pool:
     """Return the pools file's entry for an agent pool of the fake's cluster."""
     given: dict[str, Any] = {
         "name": name,
@@ -41,9 +41,8 @@ class AksOnFake:
     credential: FakeCredential
     pools: AksNodePools
     budget: ArmBudget
-    opened: list[AksNodePools] = field(default_factory=list)
 
-    def add(self, name: str, **described: Any) -> tuple[Pool, FakePool]:  # noqa: ANN401 - a pool's body is JSON
+    def add(self, name: str, **described: Any) -> tuple[Pool, FakePool]:
         return pool_named(name), self.arm.cluster().add(name, **described)
 
     def scale(self, pool: Pool, nodes: int, lever: Lever = Lever.COUNT) -> Operation:

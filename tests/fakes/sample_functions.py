@@ -146,7 +146,7 @@ class Answer:
     headers: dict[str, str]
 
 
-def ask(host: Host, path: str, method: str = "GET", **more: Any) -> Answer:  # noqa: ANN401  as http.client has it
+def ask(host: Host, path: str, method: str = "GET", **more: Any) -> Answer:
     connection = http.client.HTTPConnection(host.address.removeprefix("http://"), timeout=10)
     try:
         connection.request(method, path, **more)

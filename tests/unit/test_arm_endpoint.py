@@ -2,6 +2,7 @@ import pytest
 
 from scaler.cloud.aks import aks_node_pools
 from shared.cloud.arm_endpoint import ArmEndpoint, arm_endpoint
+from shared.errors import ConfigurationError
 from shared.settings import Settings, load_settings
 
 STORAGE = {"FORESCALE_STORAGE_ACCOUNT_URL": "https://unused.test"}
@@ -27,6 +28,11 @@ def test_an_endpoint_by_setting_replaces_the_address_and_keeps_the_clouds_sign_i
     found = endpoint(cloud="china", arm_endpoint="https://arm.internal.test/")
 
     assert found == ArmEndpoint(url="https://arm.internal.test", scope="https://management.chinacloudapi.cn/.default")
+
+
+def test_an_address_without_tls_is_a_mistake_in_the_settings() -> None:
+    with pytest.raises(ConfigurationError, match=r"FORESCALE_ARM_ENDPOINT is 'http://arm\.internal\.test'"):
+        endpoint(arm_endpoint="http://arm.internal.test")
 
 
 @pytest.mark.parametrize(
