@@ -48,7 +48,7 @@ def demand_quantiles(content: Content, history: History, spec: FeatureSpec) -> F
 
     Raises :class:`~shared.errors.DemandError` if no demand is known in the days looked back on.
     """
-    features = features_of(history.last(1 + spec.intervals(LOOK_BACK)), spec)
+    features = features_of(history.last(1 + spec.intervals(LOOK_BACK)), spec, newest=1)
     if np.isnan(features.now[-1]):
         msg = f"no demand is known in the {LOOK_BACK.days} days before {history.end_utc.isoformat()}"
         raise DemandError(msg)
@@ -62,7 +62,7 @@ def demand_quantiles_since(content: Content, history: History, spec: FeatureSpec
     Features are causal, so each row knows nothing after its interval; NaN where nothing was known yet.
     """
     rows = len(history) - first
-    features = features_of(history.last(rows + spec.intervals(LOOK_BACK)), spec)
+    features = features_of(history.last(rows + spec.intervals(LOOK_BACK)), spec, newest=rows)
     return _quantiles(content, features, slice(-rows, None))
 
 
