@@ -104,7 +104,11 @@ def _evaluate(options: argparse.Namespace) -> int:
     if options.json:
         show_json(told)
     else:
-        show_table(told, title="Walk-forward")
+        names = {"family": "family", "best": "best", "attained": "attained", "misses": "misses", "cost": "cost"}
+        names |= {"node_hours": "node-hours", "pinball_50": "pb .5", "pinball_90": "pb .9", "pinball_99": "pb .99"}
+        for name in dict.fromkeys(row["pool"] for row in told):
+            rows = [{short: row[key] for key, short in names.items()} for row in told if row["pool"] == name]
+            show_table(rows, title=f"{name}: walk-forward over {told[0]['scored_intervals']:,.0f} intervals")
     return 0
 
 

@@ -88,7 +88,7 @@ def train(store: ModelStore, pool: Pool, history: History, wishes: Wishes, *, no
 
 
 def _unjudged(pool: Pool, history: History, *, quick: bool, has_champion: bool) -> tuple[Candidate, Verdict]:
-    """Fit where nothing is judged: for a history too short, the one model that needs no trust, if nothing serves yet."""
+    """Fit where nothing is judged: for too short a history the model that needs no trust, if nothing serves yet."""
     if isinstance(pool.sizing, CapacitySizing) and not quick:
         short = f"{len(history)} intervals are too few to judge models on ({FEWEST_INTERVALS} are needed): "
         told = "the champion stays" if has_champion else "the seasonal naive serves"
