@@ -1,19 +1,26 @@
-"""``python -m training``: fit, promote, roll back, tell how the models stand. A training job runs the same."""
+"""``python -m training``: fit, evaluate, promote, roll back, tell how models stand. A training job runs the same."""
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 from scaler.blob_demand import BlobDemandSource
-from shared.command_line import guarded, show_json, show_table
-from shared.errors import ConfigurationError
-from shared.model_card import ModelCard
+from scaler.replay.from_file import Figures, demand_file, pool_for
+from shared.command_line import guarded, show_json, show_table, shown_progress
+from shared.errors import ConfigurationError, DemandError, TrainingRefused
 from shared.model_store import ModelStore
-from shared.pools import POOLS_FILE, BlobDemand, Pool, read_pools
+from shared.pools import POOLS_FILE, BlobDemand, CapacitySizing, Pool, read_pools
 from shared.ports import read_whole
+from shared.series import History
 from shared.settings import Settings, load_settings
 from shared.wiring import blobs_of, clock_of
-from training.fit import fit, publish
+from training.promote import best_of
+from training.train import Wishes, compete, train
+from training.walk_forward import FEWEST_INTERVALS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,11 +33,19 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description="Make, judge and publish models.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--pool", help="only this pool (default: all in the pools file)")
+    shared.add_argument("--pool", action="append", help="only this pool, may be repeated (default: all of them)")
     shared.add_argument("--json", action="store_true", help="for machines")
 
-    command = commands.add_parser("fit", parents=[shared], help="fit a model, publish it, let it serve")
+    command = commands.add_parser("fit", parents=[shared], help="compete, judge, publish; serve if better")
+    command.add_argument("--force", action="store_true", help="let the result serve, whatever the verdict")
+    command.add_argument("--quick", action="store_true", help="fit one family, judge nothing, let it serve")
     command.set_defaults(run=_fit)
+    command = commands.add_parser("evaluate", parents=[shared], help="what every family would have cost and missed")
+    command.add_argument("demand", nargs="?", type=Path, help="a CSV file with timestamp,demand, instead of a pool")
+    command.add_argument("--units-per-node", type=float, help="for a file: demand one node serves (default: mean / 20)")
+    command.add_argument("--lead-time-min", type=float, default=10, help="for a file: until an ordered node serves")
+    command.add_argument("--slo", type=float, default=0.99, help="for a file: share of intervals to serve")
+    command.set_defaults(run=_evaluate)
     command = commands.add_parser("status", parents=[shared], help="which models there are, and which serves")
     command.set_defaults(run=_status)
     command = commands.add_parser("promote", parents=[shared], help="let a published version serve")
@@ -44,18 +59,80 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _fit(options: argparse.Namespace) -> int:
+    """Train each pool; one that cannot be trained does not stop the others, but the exit code tells."""
     settings = load_settings()
     store, now_utc = ModelStore(blobs_of(settings)), clock_of(settings)()
-    cards = []
+    rows, refused = [], []
     for pool in _pools(settings, options.pool):
-        demand = pool.demand if isinstance(pool.demand, BlobDemand) else BlobDemand(source="blob")
-        source = BlobDemandSource(blobs_of(settings), demand, pool=pool.name, days=None)
-        history = source.history(now_utc)
-        card = publish(store, pool, history, fit(pool, history), now_utc=now_utc)
-        store.promote(pool.name, card.version, now_utc=now_utc, reason=card.reason or "fitted on the latest history")
-        cards.append(card)
-    _show(cards, options, title="Published")
+        try:
+            history = _history_of(settings, pool, now_utc=now_utc)
+            with shown_progress(pool.name) as progress:
+                trained = train(
+                    store,
+                    pool,
+                    history,
+                    Wishes(force=options.force, quick=options.quick, progress=progress),
+                    now_utc=now_utc,
+                )
+        except (DemandError, TrainingRefused) as exc:
+            refused.append(str(exc))
+            continue
+        rows.append({**trained.card.model_dump(mode="json"), "verdict": asdict(trained.verdict)})
+    if options.json:
+        show_json(rows)
+    else:
+        show_table([_row(row) for row in rows], title="Published")
+    if refused:
+        raise TrainingRefused("; ".join(refused))
     return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    """Show how every family would have done, on a file or on each pool's history."""
+    told: list[dict[str, object]] = []
+    for pool, history in _to_evaluate(options):
+        with shown_progress(pool.name) as progress:
+            competition = compete(pool, history, progress=progress)
+        if competition is None:
+            msg = f"{pool.name}: {len(history)} intervals are too few to judge on ({FEWEST_INTERVALS} are needed)"
+            raise TrainingRefused(msg)
+        winner, _ = best_of(competition.judged, slo=_slo_of(pool))
+        told += [
+            {"pool": pool.name, "family": judged.name, "best": judged is winner, **judged.scores}
+            for judged in competition.judged
+        ]
+    if options.json:
+        show_json(told)
+    else:
+        names = {"family": "family", "best": "best", "attained": "attained", "misses": "misses", "cost": "cost"}
+        names |= {"node_hours": "node-hours", "pinball_50": "pb .5", "pinball_90": "pb .9", "pinball_99": "pb .99"}
+        for name in dict.fromkeys(row["pool"] for row in told):
+            rows = [{short: row[key] for key, short in names.items()} for row in told if row["pool"] == name]
+            show_table(rows, title=f"{name}: walk-forward over {told[0]['scored_intervals']:,.0f} intervals")
+    return 0
+
+
+def _to_evaluate(options: argparse.Namespace) -> list[tuple[Pool, History]]:
+    if options.demand is not None:
+        history = demand_file(options.demand)
+        figures = Figures(units_per_node=options.units_per_node, lead_time_min=options.lead_time_min, slo=options.slo)
+        return [(pool_for(history, figures, path=options.demand), history)]
+    settings = load_settings()
+    now_utc = clock_of(settings)()
+    chosen = [pool for pool in _pools(settings, options.pool) if isinstance(pool.sizing, CapacitySizing)]
+    if not chosen:
+        msg = "no pool chosen is sized by capacity: only those can be judged by nodes and misses"
+        raise ConfigurationError(msg)
+    return [(pool, _history_of(settings, pool, now_utc=now_utc)) for pool in chosen]
+
+
+def _history_of(settings: Settings, pool: Pool, *, now_utc: datetime) -> History:
+    demand = pool.demand if isinstance(pool.demand, BlobDemand) else BlobDemand(source="blob")
+    return BlobDemandSource(blobs_of(settings), demand, pool=pool.name, days=None).history(now_utc)
+
+
+def _slo_of(pool: Pool) -> float:
+    return pool.sizing.slo if isinstance(pool.sizing, CapacitySizing) else 1.0
 
 
 def _status(options: argparse.Namespace) -> int:
@@ -99,38 +176,36 @@ def _rollback(options: argparse.Namespace) -> int:
     return 0
 
 
-def _pools(settings: Settings, name: str | None) -> list[Pool]:
+def _pools(settings: Settings, names: Sequence[str] | None) -> list[Pool]:
     pools = read_pools(read_whole(blobs_of(settings), POOLS_FILE).data)
-    chosen = [pool for pool in pools if name in {None, pool.name}]
-    if not chosen:
-        msg = f"{POOLS_FILE} has no pool {name!r}; it has {', '.join(pool.name for pool in pools)}"
+    known = {pool.name: pool for pool in pools}
+    for name in names or ():
+        if name not in known:
+            msg = f"{POOLS_FILE} has no pool {name!r}; it has {', '.join(known)}"
+            raise ConfigurationError(msg)
+    return [pool for pool in pools if not names or pool.name in names]
+
+
+def _one_pool(settings: Settings, names: Sequence[str] | None) -> Pool:
+    if names is None or len(set(names)) != 1:
+        msg = "say which pool, and one only: --pool NAME"
         raise ConfigurationError(msg)
-    return chosen
+    return _pools(settings, names)[0]
 
 
-def _one_pool(settings: Settings, name: str | None) -> Pool:
-    if name is None:
-        msg = "say which pool: --pool NAME"
-        raise ConfigurationError(msg)
-    return _pools(settings, name)[0]
-
-
-def _show(cards: Sequence[ModelCard], options: argparse.Namespace, *, title: str) -> None:
-    if options.json:
-        show_json([card.model_dump(mode="json") for card in cards])
-        return
-    rows = [
-        {
-            "pool": card.pool,
-            "version": card.version,
-            "family": card.family.value,
-            "intervals": card.training.intervals,
-            "bytes": card.size_bytes,
-            "scores": ", ".join(f"{name} {score:.4f}" for name, score in card.scores.items()),
-        }
-        for card in cards
-    ]
-    show_table(rows, title=title)
+def _row(row: Mapping[str, Any]) -> dict[str, object]:
+    """Return what a person wants to read of a published model."""
+    scores, verdict = row["scores"], row["verdict"]
+    return {
+        "pool": row["pool"],
+        "version": row["version"],
+        "family": row["family"],
+        "serves": verdict["promoted"],
+        "attained": scores.get("attained"),
+        "cost": scores.get("cost"),
+        "bytes": row["size_bytes"],
+        "reason": verdict["reason"],
+    }
 
 
 if __name__ == "__main__":
