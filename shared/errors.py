@@ -18,6 +18,7 @@
     │   ├── Transient             … but may succeed at the next tick
     │   │   ├── PoolBusy          an operation is in progress
     │   │   ├── PoolChanged       the pool is not what was read: read again
+    │   │   ├── RunPending        a retraining is reserved, its job not yet accepted: ask again, nothing gets lost
     │   │   └── Throttled         wait ``retry_after`` first
     │   ├── CapacityError         asking again soon is useless: back off
     │   │   ├── QuotaExceeded     a person must raise a quota
@@ -108,6 +109,15 @@ class Throttled(Transient):
 
     def __init__(self, message: str, *, retry_after: timedelta, code: str = "") -> None:
         super().__init__(message, code=code)
+        self.retry_after = retry_after
+
+
+class RunPending(Transient):
+    """A retraining is reserved as ``run_id``, but it is not known that its job was accepted."""
+
+    def __init__(self, message: str, *, run_id: str, retry_after: timedelta) -> None:
+        super().__init__(message)
+        self.run_id = run_id
         self.retry_after = retry_after
 
 

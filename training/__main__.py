@@ -4,16 +4,17 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from scaler.blob_demand import BlobDemandSource
-from shared.command_line import guarded, show_json, show_table
+from shared.command_line import FAILED, guarded, show_json, show_table
 from shared.errors import ConfigurationError
-from shared.model_card import ModelCard
 from shared.model_store import ModelStore
-from shared.pools import POOLS_FILE, BlobDemand, Pool, read_pools
+from shared.pools import POOLS_FILE, Pool, read_pools
 from shared.ports import read_whole
 from shared.settings import Settings, load_settings
 from shared.wiring import blobs_of, clock_of
-from training.fit import fit, publish
+from training.job import is_failed
+from training.promotion import rolled_back
+from training.retraining import new_run_id
+from training.wiring import job_of, pools_named
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +30,11 @@ def _parser() -> argparse.ArgumentParser:
     shared.add_argument("--pool", help="only this pool (default: all in the pools file)")
     shared.add_argument("--json", action="store_true", help="for machines")
 
-    command = commands.add_parser("fit", parents=[shared], help="fit a model, publish it, let it serve")
+    command = commands.add_parser("fit", help="fit a model, judge it, let it serve if it is better")
+    command.add_argument("--pool", action="append", default=[], dest="pools", help="this pool (may be repeated)")
+    command.add_argument("--run-id", default="", help="name of the run, as retraining chose it")
+    command.add_argument("--force", action="store_true", help="let it serve even if it is not better")
+    command.add_argument("--json", action="store_true", help="for machines")
     command.set_defaults(run=_fit)
     command = commands.add_parser("status", parents=[shared], help="which models there are, and which serves")
     command.set_defaults(run=_status)
@@ -45,17 +50,18 @@ def _parser() -> argparse.ArgumentParser:
 
 def _fit(options: argparse.Namespace) -> int:
     settings = load_settings()
-    store, now_utc = ModelStore(blobs_of(settings)), clock_of(settings)()
-    cards = []
-    for pool in _pools(settings, options.pool):
-        demand = pool.demand if isinstance(pool.demand, BlobDemand) else BlobDemand(source="blob")
-        source = BlobDemandSource(blobs_of(settings), demand, pool=pool.name, days=None)
-        history = source.history(now_utc)
-        card = publish(store, pool, history, fit(pool, history), now_utc=now_utc)
-        store.promote(pool.name, card.version, now_utc=now_utc, reason=card.reason or "fitted on the latest history")
-        cards.append(card)
-    _show(cards, options, title="Published")
-    return 0
+    pools = pools_named(settings, tuple(options.pools))
+    run_id = options.run_id or new_run_id(clock_of(settings)(), "by-hand")
+    told = job_of(settings).run(pools, run_id=run_id, force=options.force)
+    if options.json:
+        show_json(told.model_dump(mode="json"))
+    else:
+        rows = [
+            {"pool": name, "outcome": result.stage.value, "version": result.version, "why": result.why}
+            for name, result in told.pools.items()
+        ]
+        show_table(rows, title="Trained")
+    return FAILED if is_failed(told) else 0
 
 
 def _status(options: argparse.Namespace) -> int:
@@ -90,11 +96,7 @@ def _rollback(options: argparse.Namespace) -> int:
     settings = load_settings()
     pool = _one_pool(settings, options.pool)
     store, now_utc = ModelStore(blobs_of(settings)), clock_of(settings)()
-    pointed = store.pointer(pool.name)
-    if pointed is None or pointed[0].previous is None:
-        msg = f"pool {pool.name!r} has no version before the present one to roll back to"
-        raise ConfigurationError(msg)
-    pointer = store.promote(pool.name, pointed[0].previous, now_utc=now_utc, reason=options.reason)
+    pointer = rolled_back(store, pool.name, now_utc=now_utc, reason=options.reason)
     show_json(pointer.model_dump(mode="json"))
     return 0
 
@@ -113,24 +115,6 @@ def _one_pool(settings: Settings, name: str | None) -> Pool:
         msg = "say which pool: --pool NAME"
         raise ConfigurationError(msg)
     return _pools(settings, name)[0]
-
-
-def _show(cards: Sequence[ModelCard], options: argparse.Namespace, *, title: str) -> None:
-    if options.json:
-        show_json([card.model_dump(mode="json") for card in cards])
-        return
-    rows = [
-        {
-            "pool": card.pool,
-            "version": card.version,
-            "family": card.family.value,
-            "intervals": card.training.intervals,
-            "bytes": card.size_bytes,
-            "scores": ", ".join(f"{name} {score:.4f}" for name, score in card.scores.items()),
-        }
-        for card in cards
-    ]
-    show_table(rows, title=title)
 
 
 if __name__ == "__main__":

@@ -91,3 +91,25 @@ class RetrainingJobs(Protocol):
         Returns once *accepted*. Raises :class:`~shared.errors.JobNotFound`.
         """
         ...
+
+
+class Tracker(Protocol):
+    """Where the run of the job that asks is shown to people; each call may raise :class:`shared.errors.CloudError`."""
+
+    def log(self, name: str, value: float) -> None:
+        """Note a number with the run; returns once *accepted*."""
+        ...
+
+    def register(self, name: str, data: bytes, tags: Mapping[str, str]) -> None:
+        """Store a model file with the run and register it under a name, as its next version; returns when *done*."""
+        ...
+
+
+class NoTracker:
+    """Where no service shows runs: on this machine."""
+
+    def log(self, name: str, value: float) -> None:
+        """See :meth:`Tracker.log`."""
+
+    def register(self, name: str, data: bytes, tags: Mapping[str, str]) -> None:
+        """See :meth:`Tracker.register`."""

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shared.clock import Clock
-from shared.errors import CloudError, JobNotFound, Transient
+from shared.errors import CloudError, JobNotFound, RunPending, Throttled, Transient
 from shared.telemetry import Event, emit
 from training.ports import Job, JobPhase, RetrainingJobs
 from training.results import PoolStage, Results, RunResult
@@ -19,6 +19,7 @@ from training.runs import Ask, Claim, Run, Runs, RunState
 RESUME_AFTER = timedelta(seconds=100)
 """A reservation this old has nobody who is submitting it: submitting takes a minute and a half at most."""
 GIVE_UP_AFTER = timedelta(hours=2)
+ASK_AGAIN_AFTER = timedelta(seconds=30)
 STATES = {
     JobPhase.QUEUED: RunState.QUEUED,
     JobPhase.RUNNING: RunState.RUNNING,
@@ -39,7 +40,7 @@ class Report:
     def fields(self) -> dict[str, Any]:
         """Return it as plain JSON values, as HTTP answers with it."""
         run, result = self.run, self.result
-        waiting = dict.fromkeys(run.pools, {"stage": PoolStage.WAITING.value})
+        waiting = {pool: {"stage": PoolStage.WAITING.value} for pool in run.pools}
         return {
             **run.model_dump(mode="json", exclude={"key_digest", "ask_digest", "touched_at"}),
             "progress": 1.0 if not run.state.is_active else (result.progress if result else 0.0),
@@ -63,8 +64,8 @@ class Retraining:
     def start(self, ask: Ask, *, run_id: str) -> Claim:
         """Answer an ask with a run: reserved and submitted now, or one that is active for its pools already.
 
-        ``run_id`` is used if a new one is needed. Raises :class:`~shared.errors.Transient` if it is not known whether
-        the job was accepted: the run stays reserved, and asking again, for it or by the same key, goes on with it.
+        ``run_id`` is used if a new one is needed. Raises :class:`~shared.errors.RunPending` if no job was accepted
+        yet, or none that we know of: the run stays reserved, and asking again, for it or by the same key, goes on.
         Any other :class:`~shared.errors.CloudError` says that no job was started; then the run is over.
         """
         claim = self.runs.claim(ask, run_id=run_id, now_utc=self.clock())
@@ -157,7 +158,8 @@ class Retraining:
             self.jobs.submit(job)
         except Transient as exc:
             self.runs.update(run, detail=str(exc))
-            raise
+            wait = exc.retry_after if isinstance(exc, Throttled) else ASK_AGAIN_AFTER
+            raise RunPending(str(exc), run_id=run.run_id, retry_after=wait) from exc
         except CloudError as exc:
             self._over(run, RunState.REFUSED, str(exc))
             raise

@@ -25,7 +25,7 @@ LIBRARIES = (
 )
 REQUIREMENTS = "requirements.txt"
 MAX_BYTES = 300 * 1024 * 1024
-"""Azure ML's limit for a snapshot (learn.microsoft.com/azure/machine-learning/v1/how-to-save-write-experiment-files)."""
+"""Azure ML's limit for a snapshot: learn.microsoft.com/azure/machine-learning/v1/how-to-save-write-experiment-files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

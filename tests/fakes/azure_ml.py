@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ BLOBS = "https://amlstore.blob.core.windows.net"
 HOSTS = ("management.azure.com", "*.api.azureml.ms", "*.blob.core.windows.net")
 SCOPE = "/subscriptions/[^/]+/resource[gG]roups/[^/]+/providers/Microsoft.MachineLearningServices/workspaces/"
 IN_WORKSPACE = rf"{SCOPE}(?P<workspace>[^/]+)"
+OPEN = frozenset({"discovery", "msi"})
 NOW = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
@@ -90,7 +92,7 @@ class FakeAzureMl:
             found = pattern.fullmatch(path) if method == request.method else None
             if found:
                 self.calls.append(name)
-                return self._faulty(name, lambda work=work, found=found: self._safely(work, request, found))
+                return self._faulty(name, partial(self._safely, work, request, found))
         self.unknown.append(f"{request.method} {path}")
         return problem(501, "NotImplemented", f"{request.method} {path}")
 
@@ -111,7 +113,7 @@ class FakeAzureMl:
 
     def _safely(self, work: "Work", request: Request, found: re.Match[str]) -> Answer:
         signed = request.headers.get("authorization", "").startswith("Bearer ")
-        if not signed and not request.host.endswith(".blob.core.windows.net") and "/discovery" not in request.path:
+        if not signed and not request.host.endswith(".blob.core.windows.net") and request.path.partition("/")[2].partition("/")[0] not in OPEN:
             return problem(401, "InvalidAuthenticationToken", "no token")
         if found.groupdict().get("workspace", WORKSPACE) != WORKSPACE:
             return problem(404, "ResourceNotFound", f"The Resource {request.path} was not found")
@@ -123,7 +125,7 @@ class FakeAzureMl:
         self.compute.take(run)
 
     def experiment(self, name: str) -> dict[str, Any]:
-        made = {
+        made: dict[str, Any] = {
             "experimentId": str(uuid.uuid5(uuid.NAMESPACE_URL, name)), "name": name, "description": "",
             "createdUtc": _now(), "tags": {}, "archivedTime": None,
         }  # fmt: skip

@@ -33,7 +33,13 @@ def workspace(_: FakeAzureMl, request: Request, found: re.Match[str]) -> Answer:
         "discoveryUrl": f"{REGION}/discovery", "storageAccount": "/s", "keyVault": "/k", "applicationInsights": "/a",
     }  # fmt: skip
     kind = "Microsoft.MachineLearningServices/workspaces"
-    told = {"id": request.path, "name": found["workspace"], "location": "westeurope", "type": kind, "tags": {}}
+    told: dict[str, Any] = {
+        "id": request.path,
+        "name": found["workspace"],
+        "location": "westeurope",
+        "type": kind,
+        "tags": {},
+    }
     return ok({**told, "sku": {"name": "Basic", "tier": "Basic"}, "properties": about})
 
 

@@ -4,7 +4,7 @@ import re
 import uuid
 from typing import Any
 
-from tests.fakes.azure_ml import BLOBS, IN_WORKSPACE, REGION, SUBSCRIPTION, FakeAzureMl, ok, problem, route
+from tests.fakes.azure_ml import BLOBS, IN_WORKSPACE, REGION, SUBSCRIPTION, FakeAzureMl, FakeCredential, ok, problem, route
 from tests.fakes.azure_ml_compute import Run
 from tests.fakes.tls_proxy import Answer, Request
 
@@ -22,6 +22,15 @@ SERVICES = ("api", "history", "experimentation", "modelmanagement", "hyperdrive"
 def discovery(_: FakeAzureMl, request: Request, found: re.Match[str]) -> Answer:
     del request, found
     return ok(dict.fromkeys((*SERVICES, "inferencing", "mlflow"), REGION))
+
+
+@route("GET", "/msi/token", "identity")
+def identity(_: FakeAzureMl, request: Request, found: re.Match[str]) -> Answer:
+    """The endpoint that App Service has for an app's managed identity."""
+    del found
+    token = FakeCredential().get_token(request.query["resource"])
+    told = {"access_token": token.token, "expires_on": str(token.expires_on), "token_type": "Bearer"}
+    return ok({**told, "resource": request.query["resource"]})
 
 
 @route("GET", rf"{HISTORY}/experiments/(?P<name>[^/]+)", "experiment")
@@ -66,7 +75,11 @@ def run_details(service: FakeAzureMl, request: Request, found: re.Match[str]) ->
     run = service.runs[found["run"]]
     error = {"error": {"code": "UserError", "message": run.error}} if run.error else None
     told = {"runId": run.run_id, "target": "", "status": run.status, "properties": {}, "error": error, "logFiles": {}}
-    empty: dict[str, Any] = {"inputDatasets": [], "outputDatasets": [], "runDefinition": run.definition["Configuration"]}
+    empty: dict[str, Any] = {
+        "inputDatasets": [],
+        "outputDatasets": [],
+        "runDefinition": run.definition["Configuration"],
+    }
     return ok({**told, **empty, "startTimeUtc": run.started_at, "endTimeUtc": run.ended_at})
 
 
@@ -141,7 +154,9 @@ def artifacts(_: FakeAzureMl, request: Request, found: re.Match[str]) -> Answer:
     return ok({"artifacts": told, "artifactContentInformation": where, "errors": {}})
 
 
-@route("GET", rf"{ARTIFACTS}/(?:prefix/)?contentinfo/(?P<origin>[^/]+)/(?P<container>[^/]+)(?:/(?P<path>.*))?", "artifact")
+@route(
+    "GET", rf"{ARTIFACTS}/(?:prefix/)?contentinfo/(?P<origin>[^/]+)/(?P<container>[^/]+)(?:/(?P<path>.*))?", "artifact"
+)
 def artifact(service: FakeAzureMl, request: Request, found: re.Match[str]) -> Answer:
     prefix = f"/blob/{found['origin']}/{found['container']}/"
     wanted = prefix + (found["path"] or request.query.get("path", ""))

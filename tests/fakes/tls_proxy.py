@@ -105,13 +105,13 @@ class _Handler(BaseHTTPRequestHandler):
     server: TlsProxy
     timeout = 30
 
-    def do_CONNECT(self) -> None:  # noqa: N802
+    def do_CONNECT(self) -> None:
         """Let the tunnel end here, whatever host it was meant for."""
         self.send_response(200)
         self.end_headers()
         self.connection = self.server.context.wrap_socket(self.connection, server_side=True)
         self.rfile = self.connection.makefile("rb", -1)
-        self.wfile = self.connection.makefile("wb", 0)  # type: ignore[assignment]
+        self.wfile = self.connection.makefile("wb", 0)
         self.close_connection = False
 
     def finish(self) -> None:

@@ -20,7 +20,10 @@ PASSING = frozenset({408, 500, 502, 503, 504})
 """Statuses of a fault on the way or inside the service, which the next call may not meet."""
 DEFAULT_RETRY_AFTER = timedelta(seconds=60)
 ROLE = "AzureML Data Scientist"
-"""The built-in role that may submit, read and cancel jobs; learn.microsoft.com/azure/role-based-access-control/built-in-roles/ai-machine-learning."""
+"""The built-in role that may submit, read and cancel jobs.
+
+Source: learn.microsoft.com/azure/role-based-access-control/built-in-roles/ai-machine-learning.
+"""
 QUOTA_CODES = frozenset({"quotaexceeded", "clustercorequotareached", "operationnotallowed", "resourcequotaexceeded"})
 WORKSPACE_CODES = frozenset({"resourcegroupnotfound", "subscriptionnotfound", "parentresourcenotfound"})
 

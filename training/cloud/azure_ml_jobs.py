@@ -1,4 +1,4 @@
-"""Training jobs through the jobs REST API of Azure ML, the way past the SDK v1: code asset, environment, command job."""
+"""Training jobs through the jobs REST API of Azure ML, the way past the SDK v1: code asset, environment, job."""
 
 import hashlib
 import json

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import requests
-from requests.adapters import HTTPAdapter, Retry
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
 
 from training.cloud.aml_errors import Answer, error_in, seconds_in
 
@@ -54,8 +55,8 @@ class _Wire:
             adapter.max_retries = Retry(0, read=False)
             return adapter_send(adapter, *args, **options)
 
-        requests.Session.send = send  # type: ignore[method-assign]
-        HTTPAdapter.send = sent_once  # type: ignore[method-assign]
+        requests.Session.send = send  # type: ignore[method-assign, assignment]
+        HTTPAdapter.send = sent_once  # type: ignore[method-assign, assignment]
 
     def begin(self, read_timeout_s: float) -> None:
         """Forget what an earlier operation met."""

@@ -56,7 +56,7 @@ class WorkspaceName:
 
 
 class Patience:
-    """Time that is left for an operation of several calls; ``monotonic`` is a clock that never steps back, in seconds."""
+    """Time that is left for an operation of several calls; ``monotonic`` tells seconds and never steps back."""
 
     def __init__(self, monotonic: Callable[[], float], seconds: float) -> None:
         self._monotonic = monotonic
