@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,8 @@ from tests.fakes.clock import FakeClock
 from training.job import TrainingJob, is_failed
 from training.results import PoolStage, Results
 
-DAY = 288
+DAY = 24
+HOUR = timedelta(hours=1)
 
 
 @dataclass
@@ -77,14 +79,14 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(blobs=DirectoryBlobs(tmp_path), clock=FakeClock(NOW))
 
 
-def daily(days: float, *, level: float = 400, seed: int = 1) -> list[float]:
+def daily(days: float, *, peak_h: int = 0) -> list[float]:
     beat = np.arange(int(days * DAY))
-    noise = np.random.default_rng(seed).normal(0, level / 20, len(beat))
-    return list(level * (1 + np.sin(beat * 2 * np.pi / DAY) / 2) + noise)
+    noise = np.random.default_rng(1).normal(0, 20, len(beat))
+    return list(400 * (1 + 0.8 * np.cos((beat - peak_h) * 2 * np.pi / DAY)) + noise.clip(-60, 60))
 
 
 def test_the_first_model_that_can_forecast_serves(bench: Bench) -> None:
-    bench.feed(history(daily(10)))
+    bench.feed(history(daily(10), step=HOUR))
 
     assert bench.train() == (PoolStage.PROMOTED, "the first model")
     card = bench.store.latest("web").card
@@ -95,7 +97,7 @@ def test_the_first_model_that_can_forecast_serves(bench: Bench) -> None:
 
 
 def test_a_model_made_again_at_once_does_not_replace_its_like(bench: Bench) -> None:
-    bench.feed(history(daily(10)))
+    bench.feed(history(daily(10), step=HOUR))
     bench.train()
     serving = bench.store.latest("web").card.version
     bench.clock.advance(minutes=5)
@@ -108,13 +110,13 @@ def test_a_model_made_again_at_once_does_not_replace_its_like(bench: Bench) -> N
     assert len(bench.store.versions("web")) == 2
 
 
-def test_a_model_that_has_seen_a_new_level_replaces_one_that_has_not(bench: Bench) -> None:
-    old, new = daily(8), daily(8, level=2000, seed=2)
-    bench.clock.now = NOW - 8 * DAY * history([1]).step
-    bench.feed(history(old, end_utc=bench.clock.now))
+def test_a_model_that_has_seen_a_new_rhythm_replaces_one_that_has_not(bench: Bench) -> None:
+    old, new = daily(8), daily(16, peak_h=12)
+    bench.clock.now = NOW - timedelta(days=16)
+    bench.feed(history(old, end_utc=bench.clock.now, step=HOUR))
     bench.train()
     bench.clock.now = NOW
-    bench.feed(history(old + new))
+    bench.feed(history(old + new, step=HOUR))
 
     stage, why = bench.train("two")
 
@@ -123,7 +125,7 @@ def test_a_model_that_has_seen_a_new_level_replaces_one_that_has_not(bench: Benc
 
 
 def test_force_lets_a_model_serve_that_is_not_better(bench: Bench) -> None:
-    bench.feed(history(daily(10)))
+    bench.feed(history(daily(10), step=HOUR))
     bench.train()
     bench.clock.advance(minutes=5)
 
@@ -154,7 +156,7 @@ def test_garbage_promotes_nothing_and_says_why(bench: Bench, values: list[float]
 
 
 def test_garbage_leaves_the_serving_model_in_its_place(bench: Bench) -> None:
-    bench.feed(history(daily(10)))
+    bench.feed(history(daily(10), step=HOUR))
     bench.train()
     serving = bench.store.latest("web").card.version
     bench.feed(history([5.0] * 3000))
@@ -172,7 +174,7 @@ def test_a_pool_without_demand_says_so(bench: Bench) -> None:
 
 
 def test_that_azure_ml_does_not_listen_keeps_no_model_from_serving(bench: Bench) -> None:
-    bench.feed(history(daily(10)))
+    bench.feed(history(daily(10), step=HOUR))
     bench.tracker.fails = True
 
     assert bench.train()[0] is PoolStage.PROMOTED
@@ -193,7 +195,7 @@ def _misplace(blobs: DirectoryBlobs) -> None:
 
 @pytest.mark.parametrize("damage", [_corrupt, _misplace])
 def test_a_serving_model_that_is_refused_is_replaced(bench: Bench, damage: Callable[[DirectoryBlobs], None]) -> None:
-    bench.feed(history(daily(10)))
+    bench.feed(history(daily(10), step=HOUR))
     bench.train()
     damage(bench.blobs)
     bench.clock.advance(minutes=5)
