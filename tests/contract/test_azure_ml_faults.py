@@ -17,9 +17,9 @@ from shared.errors import (
     WorkspaceNotFound,
 )
 from tests.fakes.azure_ml import CLUSTER, FakeAzureMl, Fault, fake_azure_ml
-from tests.fakes.azure_ml_backends import rest_jobs, sdk_jobs, tiny_app, use_proxy
+from tests.fakes.azure_ml_backends import await_end, rest_jobs, sdk_jobs, tiny_app, use_proxy
 from training.cloud.azure_ml import SdkOptions
-from training.ports import Job, RetrainingJobs
+from training.ports import Job, JobPhase, RetrainingJobs
 
 STATUSES = {401: Forbidden, 403: Forbidden, 429: Throttled, 503: Transient, None: Transient}
 SDK_CALLS = ("workspace", "compute", "snapshot_latest", "snapshot_blobs", "blob", "snapshot", "submit")
@@ -178,3 +178,27 @@ def test_asking_about_a_job_fails_by_its_status(
         rest_jobs(app).state(asked.run_id)
     with pytest.raises(expected):
         rest_jobs(app).cancel(asked.run_id)
+
+
+def test_a_published_pipeline_is_started_once_and_followed_by_its_tag(fresh: FakeAzureMl, app: Path) -> None:
+    fresh.compute.held = False
+    options = SdkOptions(compute=CLUSTER, experiment="mlopspython", pipeline="training-pipeline")
+    asked, known = job(fresh), len(fresh.runs)
+
+    with sdk_jobs(app, fresh, options) as jobs:
+        with pytest.raises(JobNotFound):
+            jobs.state(asked.run_id)
+        jobs.submit(asked)
+        jobs.submit(asked)
+        ended = await_end(jobs, asked.run_id)
+
+    assert ended.phase is JobPhase.COMPLETED
+    assert len(fresh.runs) == known + 1
+    assert fresh.unknown == []
+
+
+def test_a_published_pipeline_that_is_missing_is_told(fresh: FakeAzureMl, app: Path) -> None:
+    options = SdkOptions(compute=CLUSTER, experiment="mlopspython", pipeline="nope")
+
+    with sdk_jobs(app, fresh, options) as jobs, pytest.raises(CloudError):
+        jobs.submit(job(fresh))

@@ -86,6 +86,7 @@ class Compute:
 
     def _work(self, run: Run) -> None:
         folder = self._folder / run.run_id
+        folder.mkdir(parents=True)
         for name, data in run.files().items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)

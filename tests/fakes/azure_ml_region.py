@@ -220,3 +220,51 @@ def _run(service: FakeAzureMl, run: Run) -> dict[str, Any]:
 
 def _blob_name(uri: str) -> str:
     return uri.replace(BLOBS, "/blob").partition("?")[0]
+
+
+PIPELINES = f"/pipelines/v1.0{IN_WORKSPACE}"
+
+
+@route("GET", f"{PIPELINES}/DataTypes", "data_types")
+def data_types(_: FakeAzureMl, request: Request, found: re.Match[str]) -> Answer:
+    del request, found
+    return ok([])
+
+
+@route("POST", f"{PIPELINES}/DataTypes", "data_types_post")
+def data_types_post(_: FakeAzureMl, request: Request, found: re.Match[str]) -> Answer:
+    del found
+    return ok(request.json)
+
+
+@route("GET", f"{PIPELINES}/Pipelines", "pipelines")
+def pipelines(_: FakeAzureMl, request: Request, found: re.Match[str]) -> Answer:
+    """One published pipeline, as the workshop calls it."""
+    del found
+    url = f"{REGION}{request.path.replace('/Pipelines', '/PipelineRuns/PipelineSubmit/p1')}"
+    one = {"Id": "p1", "Name": "training-pipeline", "Version": "1", "GraphId": "g", "EntityStatus": "0", "Url": url}
+    return ok([{**one, "Etag": "e", "TotalRunSteps": 1}])
+
+
+@route("POST", f"{PIPELINES}/PipelineRuns/PipelineSubmit/p1", "pipeline_submit")
+def pipeline_submit(service: FakeAzureMl, request: Request, found: re.Match[str]) -> Answer:
+    del found
+    run = Run(
+        run_id=str(uuid.uuid4()),
+        experiment=request.json["ExperimentName"],
+        command="python -c pass",
+        environment={},
+        files=dict,
+        tags=request.json["tags"],
+        definition={"Configuration": {"target": "train-cluster"}},
+    )
+    service.start(run)
+    return ok({"Id": run.run_id})
+
+
+@route("POST", rf"{HISTORY}/experiments/(?P<experiment>[^/]+)/runs:query", "runs_query")
+def runs_query(service: FakeAzureMl, request: Request, found: re.Match[str]) -> Answer:
+    tag, value = re.findall(r'Tags/(\w+) eq "([^"]*)"', request.json["filter"])[0]
+    named = [run for run in service.runs.values() if run.experiment == found["experiment"]]
+    matching = [_run(service, run) for run in named if run.tags.get(tag) == value]
+    return ok({"value": matching, "continuationToken": None, "nextLink": None})

@@ -81,7 +81,6 @@ class SdkJobs:
                 "folder": folder,
                 "base_image": BASE_IMAGE,
                 "python": python_version(),
-                "pipeline": self._options.pipeline,
             }
             self._call("submit", told, errand, left_s)
 
@@ -113,6 +112,7 @@ class SdkJobs:
             "workspace": asdict(self._workspace.name),
             "experiment": self._options.experiment,
             "compute": self._options.compute,
+            "pipeline": self._options.pipeline,
             "cloud": cloud,
             "read_timeout_s": self._options.read_timeout_s,
             "tokens": {audience: self._credential.get_token(scope).token for audience, scope in scopes.items()},

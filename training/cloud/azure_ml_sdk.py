@@ -26,11 +26,15 @@ CONNECT_TIMEOUT_S = 5.0
 PASSING_FAILURES = 3
 """So many answers in one operation that may pass: then it is over, whatever the SDK would try."""
 ENDED = frozenset({"Completed", "Failed", "Canceled"})
-SUBMITTED = "/snapshotrun"
+SUBMITTED = ("/snapshotrun", "/PipelineSubmit/")
 
 
 class _GaveUp(BaseException):
     """Ends an operation through the SDK's own ``except Exception`` and its retries."""
+
+
+class _RunMissing(Exception):
+    """No run of a published pipeline carries our tag."""
 
 
 class _Wire:
@@ -74,7 +78,7 @@ class _Wire:
             raise
         if response.status_code >= HTTPStatus.BAD_REQUEST:
             self._refused(_answer(response))
-        elif SUBMITTED in str(request.url):
+        elif any(part in str(request.url) for part in SUBMITTED):
             self.accepted = True
         return response
 
@@ -107,6 +111,8 @@ class _Sdk:
         }
         try:
             done = operations[asked["operation"]](self._workspace(asked), asked, asked["arguments"])
+        except _RunMissing:
+            return {"error": asdict(Answer(status=HTTPStatus.NOT_FOUND, code="NotFound"))}
         except (Exception, _GaveUp) as exc:  # noqa: BLE001 - the SDK raises a dozen kinds; what they mean is on the wire
             return _failed(self._wire, code=type(exc).__name__, submitting=asked["operation"] == "submit")
         return {"done": done}
@@ -127,7 +133,7 @@ class _Sdk:
     def _submit(self, workspace: Any, asked: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401
         from azureml.core import Environment, Experiment, ScriptRunConfig  # noqa: PLC0415
 
-        if told["pipeline"]:
+        if asked["pipeline"]:
             return _submit_pipeline(workspace, asked, told)
         environment = Environment.from_pip_requirements(
             "forescale-training", str(Path(told["folder"]) / "requirements.txt")
@@ -174,16 +180,38 @@ def _failed(wire: _Wire, *, code: str, submitting: bool) -> dict[str, Any]:
 
 def _run(workspace: Any, asked: Mapping[str, Any], run_id: str) -> Any:  # noqa: ANN401
     """Find a run by its id, or, of a published pipeline, which gets an id of the service's, by its tag."""
-    from azureml.core import Experiment, Run  # noqa: PLC0415
+    from azureml.core import Run  # noqa: PLC0415
 
-    if not asked["arguments"].get("pipeline"):
+    if not asked["pipeline"]:
         return Run.get(workspace, run_id)
-    return next(Experiment(workspace, asked["experiment"]).get_runs(tags={"forescale_run_id": run_id}))
+    found = _tagged(workspace, asked["experiment"], run_id)
+    if not found:
+        raise _RunMissing
+    return found[0]
 
 
 def _submit_pipeline(workspace: Any, asked: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401
-    del workspace, asked, told
-    raise NotImplementedError
+    """Start a published pipeline through its endpoint, once: a run with our tag is looked for before.
+
+    The service names such a run itself. The tags travel with the request, so no run of ours is ever without them.
+    """
+    from azureml.pipeline.core import PublishedPipeline  # noqa: PLC0415 - an optional package
+
+    if _tagged(workspace, asked["experiment"], told["run_id"]):
+        return {}
+    found = [one for one in PublishedPipeline.list(workspace) if one.name == asked["pipeline"]]
+    if not found:
+        raise LookupError(asked["pipeline"])
+    body = {"ExperimentName": asked["experiment"], "RunSource": "forescale", "tags": dict(told["tags"])}
+    signed = workspace._auth.get_authentication_header()  # noqa: SLF001 - the way the SDK's documentation shows
+    requests.post(found[0].endpoint, json=body, headers=signed, timeout=60).raise_for_status()
+    return {}
+
+
+def _tagged(workspace: Any, experiment: str, run_id: str) -> list[Any]:  # noqa: ANN401
+    from azureml.core import Experiment  # noqa: PLC0415
+
+    return list(Experiment(workspace, experiment).get_runs(tags={"forescale_run_id": run_id}))
 
 
 def _answer(response: requests.Response) -> Answer:
