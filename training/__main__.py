@@ -2,25 +2,26 @@
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from datetime import datetime
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from scaler.blob_demand import BlobDemandSource
 from scaler.replay.from_file import Figures, demand_file, pool_for
-from shared.command_line import guarded, show_json, show_table, shown_progress
-from shared.errors import ConfigurationError, DemandError, TrainingRefused
+from shared.command_line import FAILED, guarded, show_json, show_table, shown_progress
+from shared.errors import ConfigurationError, TrainingRefused
 from shared.model_store import ModelStore
-from shared.pools import POOLS_FILE, BlobDemand, CapacitySizing, Pool, read_pools
-from shared.ports import read_whole
+from shared.pools import CapacitySizing, Pool
 from shared.series import History
 from shared.settings import Settings, load_settings
 from shared.wiring import blobs_of, clock_of
+from training.histories import training_history
+from training.job import is_failed
 from training.promote import best_of
-from training.train import Wishes, compete, train
+from training.promotion import rolled_back
+from training.results import PoolStage
+from training.retraining import new_run_id
+from training.train import Wishes, compete
 from training.walk_forward import FEWEST_INTERVALS
+from training.wiring import job_of, pools_named
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("fit", parents=[shared], help="compete, judge, publish; serve if better")
     command.add_argument("--force", action="store_true", help="let the result serve, whatever the verdict")
     command.add_argument("--quick", action="store_true", help="fit one family, judge nothing, let it serve")
+    command.add_argument("--run-id", default="", help="name of the run, as retraining chose it")
     command.set_defaults(run=_fit)
     command = commands.add_parser("evaluate", parents=[shared], help="what every family would have cost and missed")
     command.add_argument("demand", nargs="?", type=Path, help="a CSV file with timestamp,demand, instead of a pool")
@@ -61,30 +63,21 @@ def _parser() -> argparse.ArgumentParser:
 def _fit(options: argparse.Namespace) -> int:
     """Train each pool; one that cannot be trained does not stop the others, but the exit code tells."""
     settings = load_settings()
-    store, now_utc = ModelStore(blobs_of(settings)), clock_of(settings)()
-    rows, refused = [], []
-    for pool in _pools(settings, options.pool):
-        try:
-            history = _history_of(settings, pool, now_utc=now_utc)
-            with shown_progress(pool.name) as progress:
-                trained = train(
-                    store,
-                    pool,
-                    history,
-                    Wishes(force=options.force, quick=options.quick, progress=progress),
-                    now_utc=now_utc,
-                )
-        except (DemandError, TrainingRefused) as exc:
-            refused.append(str(exc))
-            continue
-        rows.append({**trained.card.model_dump(mode="json"), "verdict": asdict(trained.verdict)})
+    pools = pools_named(settings, tuple(options.pool or ()))
+    run_id = options.run_id or new_run_id(clock_of(settings)(), "by-hand")
+    with shown_progress("training") as progress:
+        wishes = Wishes(force=options.force, quick=options.quick, progress=progress)
+        told = job_of(settings).run(pools, run_id=run_id, wishes=wishes)
     if options.json:
-        show_json(rows)
+        show_json(told.model_dump(mode="json"))
     else:
-        show_table([_row(row) for row in rows], title="Published")
-    if refused:
-        raise TrainingRefused("; ".join(refused))
-    return 0
+        rows = [
+            {"pool": name, "outcome": result.stage.value, "version": result.version, "why": result.why}
+            for name, result in told.pools.items()
+        ]
+        show_table(rows, title="Trained")
+    unwilling = options.run_id == "" and any(result.stage is PoolStage.REFUSED for result in told.pools.values())
+    return FAILED if is_failed(told) or unwilling else 0
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -119,16 +112,13 @@ def _to_evaluate(options: argparse.Namespace) -> list[tuple[Pool, History]]:
         return [(pool_for(history, figures, path=options.demand), history)]
     settings = load_settings()
     now_utc = clock_of(settings)()
-    chosen = [pool for pool in _pools(settings, options.pool) if isinstance(pool.sizing, CapacitySizing)]
+    chosen = [
+        pool for pool in pools_named(settings, tuple(options.pool or ())) if isinstance(pool.sizing, CapacitySizing)
+    ]
     if not chosen:
         msg = "no pool chosen is sized by capacity: only those can be judged by nodes and misses"
         raise ConfigurationError(msg)
-    return [(pool, _history_of(settings, pool, now_utc=now_utc)) for pool in chosen]
-
-
-def _history_of(settings: Settings, pool: Pool, *, now_utc: datetime) -> History:
-    demand = pool.demand if isinstance(pool.demand, BlobDemand) else BlobDemand(source="blob")
-    return BlobDemandSource(blobs_of(settings), demand, pool=pool.name, days=None).history(now_utc)
+    return [(pool, training_history(blobs_of(settings), pool, now_utc=now_utc)) for pool in chosen]
 
 
 def _slo_of(pool: Pool) -> float:
@@ -139,7 +129,7 @@ def _status(options: argparse.Namespace) -> int:
     settings = load_settings()
     store = ModelStore(blobs_of(settings))
     rows = []
-    for pool in _pools(settings, options.pool):
+    for pool in pools_named(settings, tuple(options.pool or ())):
         pointed = store.pointer(pool.name)
         serving = pointed[0].version if pointed else None
         rows += [
@@ -167,45 +157,16 @@ def _rollback(options: argparse.Namespace) -> int:
     settings = load_settings()
     pool = _one_pool(settings, options.pool)
     store, now_utc = ModelStore(blobs_of(settings)), clock_of(settings)()
-    pointed = store.pointer(pool.name)
-    if pointed is None or pointed[0].previous is None:
-        msg = f"pool {pool.name!r} has no version before the present one to roll back to"
-        raise ConfigurationError(msg)
-    pointer = store.promote(pool.name, pointed[0].previous, now_utc=now_utc, reason=options.reason)
+    pointer = rolled_back(store, pool.name, now_utc=now_utc, reason=options.reason)
     show_json(pointer.model_dump(mode="json"))
     return 0
-
-
-def _pools(settings: Settings, names: Sequence[str] | None) -> list[Pool]:
-    pools = read_pools(read_whole(blobs_of(settings), POOLS_FILE).data)
-    known = {pool.name: pool for pool in pools}
-    for name in names or ():
-        if name not in known:
-            msg = f"{POOLS_FILE} has no pool {name!r}; it has {', '.join(known)}"
-            raise ConfigurationError(msg)
-    return [pool for pool in pools if not names or pool.name in names]
 
 
 def _one_pool(settings: Settings, names: Sequence[str] | None) -> Pool:
     if names is None or len(set(names)) != 1:
         msg = "say which pool, and one only: --pool NAME"
         raise ConfigurationError(msg)
-    return _pools(settings, names)[0]
-
-
-def _row(row: Mapping[str, Any]) -> dict[str, object]:
-    """Return what a person wants to read of a published model."""
-    scores, verdict = row["scores"], row["verdict"]
-    return {
-        "pool": row["pool"],
-        "version": row["version"],
-        "family": row["family"],
-        "serves": verdict["promoted"],
-        "attained": scores.get("attained"),
-        "cost": scores.get("cost"),
-        "bytes": row["size_bytes"],
-        "reason": verdict["reason"],
-    }
+    return pools_named(settings, tuple(names))[0]
 
 
 if __name__ == "__main__":

@@ -1,19 +1,24 @@
 """The whole of training for one pool: compete, judge, compare with the champion, publish, promote only if better."""
 
+import math
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+import numpy as np
+
 from scaler.core.orders import lead_intervals
 from scaler.replay.replay import Progress
-from shared.errors import BlobNotFound, DemandError, ModelRefused
+from shared.errors import BlobNotFound, DemandError, ModelRefused, TrainingRefused
 from shared.model import Model
 from shared.model_card import Family, ModelCard, Trial
 from shared.model_store import ModelStore
-from shared.pools import CapacitySizing, Pool
+from shared.pools import CapacitySizing, Pool, ResponseTimeSizing
 from shared.series import History
 from training.families import eligible
 from training.fit import Candidate, fit, publish
+from training.losses import LOSS, losses
 from training.promote import Rule, Verdict, against_champion, best_of
+from training.response_time import TRAINING_SHARE
 from training.walk_forward import FEWEST_INTERVALS, Judge, Judged, course_of
 
 LEAST_UNSEEN_SHARE = 0.25
@@ -35,6 +40,7 @@ class Trained:
 
     card: ModelCard
     verdict: Verdict
+    candidate: Candidate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +73,15 @@ def train(store: ModelStore, pool: Pool, history: History, wishes: Wishes, *, no
 
     Raises :class:`~shared.errors.TrainingRefused` (nothing is published) and what the store raises.
     """
+    refuse_constant(pool, history)
     competition = None if wishes.quick else compete(pool, history, progress=wishes.progress)
     champion, fault = _champion(store, pool, history)
-    if competition is None:
+    if isinstance(pool.sizing, ResponseTimeSizing):
+        candidate, verdict = _by_loss(pool, history, champion, fault)
+    elif competition is None:
         candidate, verdict = _unjudged(pool, history, quick=wishes.quick, has_champion=champion is not None)
+        if fault:
+            verdict = replace(verdict, reason=f"{fault}; {verdict.reason}")
     else:
         winner, why = best_of(competition.judged, slo=_slo(pool))
         verdict = _verdict(competition, winner, champion, fault, pool=pool)
@@ -84,7 +95,42 @@ def train(store: ModelStore, pool: Pool, history: History, wishes: Wishes, *, no
     card = publish(store, pool, history, replace(candidate, reason=reason), now_utc=now_utc)
     if verdict.promoted:
         store.promote(pool.name, card.version, now_utc=now_utc, reason=verdict.reason)
-    return Trained(card=card, verdict=verdict)
+    return Trained(card=card, verdict=verdict, candidate=candidate)
+
+
+def refuse_constant(pool: Pool, history: History) -> None:
+    """Raise :class:`TrainingRefused` for a demand that never changes: a model of it would promise what it never saw."""
+    known = history.demand[np.isfinite(history.demand)]
+    if len(known) and float(known.max()) == float(known.min()):
+        msg = (
+            f"{pool.name}: the demand is {known[0]:g} in all {len(known)} intervals: there is nothing to learn from it"
+        )
+        raise TrainingRefused(msg)
+
+
+def _by_loss(pool: Pool, history: History, champion: Model | None, fault: str) -> tuple[Candidate, Verdict]:
+    """Fit the workshop's models, and compare them with those that serve on the days that they are not fitted on."""
+    candidate = fit(pool, history)
+    first = int(len(history) * TRAINING_SHARE)
+    ours = losses(candidate.fitted, history, first=first)
+    candidate = replace(candidate, scores={**candidate.scores, **ours})
+    if champion is None:
+        rule = Rule.CHAMPION_UNFIT if fault else Rule.FIRST_MODEL
+        return candidate, Verdict(promoted=True, rule=rule, reason=fault or "the first model", challenger=ours)
+    theirs = losses(champion.fitted, history, first=first)
+    better = bool(ours) and (not theirs or ours[LOSS] < theirs[LOSS])
+    told = (
+        f"loss {ours.get(LOSS, math.nan):.4%} of the mean, {champion.card.version} has {theirs.get(LOSS, math.nan):.4%}"
+    )
+    verdict = Verdict(
+        promoted=better,
+        rule=Rule.BETTER_FORECASTS if better else Rule.NOT_BETTER,
+        reason=f"{'better' if better else 'not better'}: {told}",
+        challenger=ours,
+        champion=theirs,
+        champion_version=champion.card.version,
+    )
+    return candidate, verdict
 
 
 def _unjudged(pool: Pool, history: History, *, quick: bool, has_champion: bool) -> tuple[Candidate, Verdict]:

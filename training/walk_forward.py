@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import numpy as np
-from numpy.typing import NDArray
 
-from scaler.replay.replay import TOLD_LEVELS, Course, Fit, Progress, Replayed, walked
+from scaler.replay.replay import Course, Fit, Progress, Replayed, walked
 from scaler.replay.scorecard import Scorecard, scored
 from shared.errors import ConfigurationError
 from shared.model import Fitted, Model
@@ -20,6 +19,7 @@ from shared.model_card import Family, PriceTable
 from shared.pools import CapacitySizing, Pool
 from shared.series import History
 from training.fit import fit
+from training.losses import LOSS, pinball
 
 WEEK = timedelta(days=7)
 HOUR = timedelta(hours=1)
@@ -29,7 +29,6 @@ SCORED_SHARE, LEARNING_SHARE = 0.4, 0.2
 """Most of the history that is scored, and that prices are learnt in before."""
 FEWEST_INTERVALS = 400
 """With a shorter history nothing is judged: what would be scored allows one or two misses at the usual SLO."""
-PINBALL_NAMES: Mapping[float, str] = {0.5: "pinball_50", 0.9: "pinball_90", 0.99: "pinball_99"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +58,7 @@ class Judged:
             "node_hours": self.score.node_intervals * (self.step / HOUR),
             "scored_intervals": float(self.score.intervals),
             **self.pinball,
+            LOSS: self.mean_pinball,
         }
 
     def since(self, first: int) -> "Judged":
@@ -154,18 +154,3 @@ def _judged(name: str, family: Family, replayed: Replayed, step: timedelta) -> J
         replayed=replayed,
         step=step,
     )
-
-
-def pinball(demand: NDArray[np.float64], told: NDArray[np.float64]) -> dict[str, float]:
-    """Return the mean pinball loss of each of ``TOLD_LEVELS`` by its name, as a share of the mean demand.
-
-    ``told`` has shape ``(intervals, levels)``; intervals unknown or not forecast do not count. Losses are halved
-    quantile scores: at 0.5 half the mean absolute error (Koenker & Bassett 1978).
-    """
-    known = np.isfinite(demand) & np.isfinite(told).all(axis=1)
-    error = demand[known, np.newaxis] - told[known]
-    levels = np.array(TOLD_LEVELS)
-    losses = np.maximum(levels * error, (levels - 1) * error)
-    mean = max(float(demand[known].mean()), np.finfo(float).tiny) if known.any() else 1.0
-    shares = losses.mean(axis=0) / mean if known.any() else np.zeros(len(levels))
-    return {PINBALL_NAMES[level]: float(share) for level, share in zip(TOLD_LEVELS, shares, strict=True)}
