@@ -4,27 +4,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from shared.errors import DemandError, ModelRefused, TrainingRefused
-from shared.model import Fitted, Model
+from shared.errors import TrainingRefused
+from shared.model import Model
 from shared.model_card import Family
 from shared.pools import Pool
 from shared.series import History
 from training.fit import Candidate, fit
+from training.scores import FEWEST_JUDGED, LOSS, scores
 
 WINDOW_SHARE = 0.2
 """Share of the history to judge on: the workshop's split."""
 WINDOW_DAYS = 7.0
 """Never more than a week: a whole cycle of what people do, and it is the present that counts."""
-FEWEST_JUDGED = 24
-"""With fewer intervals a difference in the loss is chance."""
-LEVELS = np.array([0.5, 0.9, 0.99])
-"""The middle and what capacity is sized by."""
-LOSS = "pinball_share"
-"""Mean pinball loss over ``LEVELS`` and the horizon, as a share of the mean demand."""
-COVERAGE = "coverage_90"
-
 Fit = Callable[[Pool, History], Candidate]
 
 
@@ -52,32 +44,6 @@ def judged(pool: Pool, history: History, champion: Model | None, *, fitting: Fit
     verdict = _verdict(ours, theirs, champion)
     final = fitting(pool, history)
     return replace(final, scores={**final.scores, **ours}), verdict
-
-
-def scores(fitted: Fitted, history: History, *, first: int) -> dict[str, float]:
-    """Score a model on the intervals after ``first``, each forecast from what was known before; lower loss is better.
-
-    Empty if it cannot forecast them at all.
-    """
-    try:
-        fitted.check(history, version="")
-        rows = fitted.quantiles_since(history, first=first)
-    except (DemandError, ModelRefused):
-        return {}
-    shape = len(rows), fitted.horizon
-    index = first + 1 + np.arange(shape[0])[:, None] + np.arange(shape[1])
-    known = index < len(history)
-    actual = np.where(known, history.demand[np.minimum(index, len(history) - 1)], np.nan)
-    quantiles = _at_levels(rows, fitted.levels)
-    losses = _pinball(quantiles, actual)
-    scored = np.isfinite(losses).all(axis=2)
-    mean = float(np.nanmean(actual)) if np.isfinite(actual).any() else 0.0
-    if not bool(scored.any()) or mean <= 0:
-        return {}
-    told = {LOSS: float(losses[scored].mean()) / mean, "judged_intervals": float(np.count_nonzero(np.any(scored, axis=1)))}
-    if fitted.family is not Family.RESPONSE_TIME:
-        told[COVERAGE] = float((actual[scored] <= quantiles[..., 1][scored]).mean())
-    return told
 
 
 def window_start(pool: Pool, history: History, champion: Model | None) -> int:
@@ -122,18 +88,3 @@ def _verdict(ours: Mapping[str, float], theirs: Mapping[str, float], champion: M
     why = f"loss {ours[LOSS]:.4%} of the mean demand, {name} has {theirs[LOSS]:.4%}"
     told = f"better: {why}" if better else f"not better: {why}"
     return Verdict(promote=better, why=told, candidate=ours, champion=theirs)
-
-
-def _at_levels(rows: NDArray[np.float64], levels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Interpolate ``(rows, horizon, levels)`` at ``LEVELS``; a model with one level says that at each."""
-    position = np.clip(np.interp(LEVELS, levels, np.arange(len(levels))), 0, len(levels) - 1)
-    low, high = np.floor(position).astype(int), np.ceil(position).astype(int)
-    share = position - low
-    at: NDArray[np.float64] = rows[..., low] * (1 - share) + rows[..., high] * share
-    return at
-
-
-def _pinball(quantiles: NDArray[np.float64], actual: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Pinball loss of ``(rows, horizon, levels)`` against ``(rows, horizon)`` (Koenker & Bassett 1978)."""
-    miss = actual[..., None] - quantiles
-    return np.maximum(LEVELS * miss, (LEVELS - 1) * miss)

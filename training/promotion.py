@@ -7,7 +7,7 @@ from shared.errors import BlobNotFound, ConfigurationError, ModelRefused
 from shared.model_card import Pointer
 from shared.model_store import ModelStore
 from shared.series import History
-from training.judge import FEWEST_JUDGED, LOSS, scores
+from training.scores import FEWEST_JUDGED, LOSS, scores
 
 FIRST_DAY = timedelta(days=1)
 WORSE_BY = 1.05

@@ -27,10 +27,10 @@ from shared.series import History
 from shared.telemetry import Event, emit
 from training.drift import WATCH, Health, drifts, not_before
 from training.histories import training_history
-from training.judge import COVERAGE, LOSS, scores
 from training.promotion import first_day, rolled_back
 from training.retraining import Retraining, new_run_id
 from training.runs import Ask
+from training.scores import COVERAGE, LOSS, scores
 
 logger = logging.getLogger(__name__)
 

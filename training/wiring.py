@@ -15,7 +15,6 @@ from shared.pools import POOLS_FILE, Pool, read_pools
 from shared.ports import read_whole
 from shared.settings import Backend, RetrainingBackend, Settings, load_settings
 from shared.wiring import blobs_of, clock_of
-from training.job import TrainingJob
 from training.local.process_jobs import ProcessJobs
 from training.ports import NoTracker, RetrainingJobs, Tracker
 from training.results import Results
@@ -26,6 +25,7 @@ from training.watch import Watch, Watched
 
 if TYPE_CHECKING:
     from training.cloud.workspace import Workspace
+    from training.job import TrainingJob
 
 ROOT = Path(__file__).resolve().parents[1]
 """The app's folder."""
@@ -81,8 +81,10 @@ def jobs_of(settings: Settings) -> RetrainingJobs:
     return SdkJobs(workspace, app_credential(settings), taken, options, dict(os.environ))
 
 
-def job_of(settings: Settings) -> TrainingJob:
-    """Return the work of a training job in this process."""
+def job_of(settings: Settings) -> "TrainingJob":
+    """Return the work of a training job in this process; scikit-learn is imported here, not by the triggers."""
+    from training.job import TrainingJob  # noqa: PLC0415 - S4
+
     blobs = blobs_of(settings)
     return TrainingJob(
         blobs=blobs,

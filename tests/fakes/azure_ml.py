@@ -113,7 +113,11 @@ class FakeAzureMl:
 
     def _safely(self, work: "Work", request: Request, found: re.Match[str]) -> Answer:
         signed = request.headers.get("authorization", "").startswith("Bearer ")
-        if not signed and not request.host.endswith(".blob.core.windows.net") and request.path.partition("/")[2].partition("/")[0] not in OPEN:
+        if (
+            not signed
+            and not request.host.endswith(".blob.core.windows.net")
+            and request.path.partition("/")[2].partition("/")[0] not in OPEN
+        ):
             return problem(401, "InvalidAuthenticationToken", "no token")
         if found.groupdict().get("workspace", WORKSPACE) != WORKSPACE:
             return problem(404, "ResourceNotFound", f"The Resource {request.path} was not found")
@@ -162,7 +166,7 @@ def route(method: str, pattern: str, name: str) -> Callable[[Work], Work]:
     return register
 
 
-def ok(body: Any, status: int = 200) -> Answer:  # noqa: ANN401
+def ok(body: Any, status: int = 200) -> Answer:
     return Answer(status=status, body=body)
 
 

@@ -4,7 +4,17 @@ import re
 import uuid
 from typing import Any
 
-from tests.fakes.azure_ml import BLOBS, IN_WORKSPACE, REGION, SUBSCRIPTION, FakeAzureMl, FakeCredential, ok, problem, route
+from tests.fakes.azure_ml import (
+    BLOBS,
+    IN_WORKSPACE,
+    REGION,
+    SUBSCRIPTION,
+    FakeAzureMl,
+    FakeCredential,
+    ok,
+    problem,
+    route,
+)
 from tests.fakes.azure_ml_compute import Run
 from tests.fakes.tls_proxy import Answer, Request
 

@@ -126,7 +126,11 @@ def kill_before(jobs: FakeRetrainingJobs) -> None:
 @pytest.mark.parametrize("kill", [kill_before, kill_after])
 @pytest.mark.parametrize("key", ["", "k"])
 def test_a_host_killed_around_the_submit_starts_nothing_twice_and_loses_nothing(
-    retraining: Retraining, jobs: FakeRetrainingJobs, clock: FakeClock, kill: Callable[[FakeRetrainingJobs], None], key: str
+    retraining: Retraining,
+    jobs: FakeRetrainingJobs,
+    clock: FakeClock,
+    kill: Callable[[FakeRetrainingJobs], None],
+    key: str,
 ) -> None:
     kill(jobs)
     with pytest.raises(HostKilled):
@@ -224,7 +228,7 @@ def test_a_run_is_followed_to_its_end_with_what_its_job_found(retraining: Retrai
     assert json.dumps(told)
 
 
-def test_canceling_ends_the_job_and_frees_its_pools(retraining: Retraining, jobs: FakeRetrainingJobs) -> None:
+def test_canceling_ends_the_job_and_frees_its_pools(retraining: Retraining) -> None:
     retraining.start(ask(), run_id="one")
 
     assert retraining.cancel("one").run.state is RunState.CANCELING
