@@ -1,4 +1,4 @@
-"""From ``POST /api/retrain`` to the tick that uses the model: the real triggers, SDK, job and storage; Azure ML is fake."""
+"""From ``POST /api/retrain`` to the tick that uses the model: real triggers, SDK, job, storage; a fake Azure ML."""
 
 import json
 import os
@@ -28,7 +28,7 @@ from shared.model_store import ModelStore
 from shared.pools import POOLS_FILE
 from shared.ports import Blobs
 from shared.settings import Settings, load_settings
-from shared.wiring import blobs_of
+from shared.wiring import blobs_of, clock_of
 from tests.builders import history, pool_json, pools_file, workshop_json
 from tests.fakes.azure_ml import CLUSTER, GROUP, SUBSCRIPTION, WORKSPACE, FakeAzureMl, Fault, fake_azure_ml
 from training import wiring
@@ -82,7 +82,7 @@ def settings(
 @pytest.fixture
 def blobs(settings: Settings, seed_folder: Path) -> Blobs:
     stored = blobs_of(settings)
-    now = wiring.clock_of(settings)().replace(second=0, microsecond=0, minute=0)
+    now = clock_of(settings)().replace(second=0, microsecond=0, minute=0)
     beat = np.arange(DAYS * 24)
     demand = 400 + 200 * np.sin(beat * 2 * np.pi / 24) + np.random.default_rng(1).normal(0, 20, len(beat))
     stored.write("demand.csv", write_demand_csv(history(list(demand), end_utc=now, step=HOUR)).encode(), if_etag=None)
@@ -127,11 +127,10 @@ def test_a_request_becomes_a_model_that_the_next_tick_uses(
     began = time.monotonic()
     status, told, headers = call("retrain", body={"pools": "all", "reason": "a new season"})
     took_s = time.monotonic() - began
-    print(f"POST to 202 in {took_s:.2f} s")
 
     assert (status, told["started"]) == (202, True)
     assert headers["Location"] == f"/api/retrain/{told['run_id']}"
-    assert took_s < 10
+    assert took_s < 20  # 2 to 5 s alone; other tests may share the machine
     done = ended(told["run_id"])
     assert done["state"] == "completed", service.runs[told["run_id"]].log
     assert {name: result["stage"] for name, result in done["results"].items()} == {
@@ -147,12 +146,12 @@ def test_a_request_becomes_a_model_that_the_next_tick_uses(
     assert service.unknown == []
     tick = Tick(
         demand=lambda one: BlobDemandSource(blobs, one.demand, pool=one.name),  # type: ignore[arg-type]
-        node_pools=SimulatedPools(blobs, wiring.clock_of(settings)),
+        node_pools=SimulatedPools(blobs, clock_of(settings)),
         models=Models(store=ModelStore(blobs)),
         memories=Memories(blobs),
         log=DecisionLog(blobs),
     )
-    records = tick.run(wiring.pools_named(settings, ()), now_utc=wiring.clock_of(settings)())
+    records = tick.run(wiring.pools_named(settings, ()), now_utc=clock_of(settings)())
     assert [record.decision.forecast.model_version for record in records if record.decision.forecast] == [
         done["results"]["web"]["version"],
         done["results"]["workshop"]["version"],
@@ -204,15 +203,13 @@ def _broken(service: FakeAzureMl) -> None:
         pytest.param(_broken, {}, (503, "run-pending", "503"), id="unavailable"),
     ],
 )
+@pytest.mark.usefixtures("blobs")
 def test_a_request_that_cannot_be_served_gets_a_problem_with_a_way_out(
-    settings: Settings,
-    blobs: Blobs,
     service: FakeAzureMl,
     arrange: Callable[[FakeAzureMl], None],
     body: object,
     expected: tuple[int, str, str],
 ) -> None:
-    del settings, blobs
     arrange(service)
 
     status, told, headers = call("retrain", body=body)
@@ -224,10 +221,8 @@ def test_a_request_that_cannot_be_served_gets_a_problem_with_a_way_out(
 
 
 @pytest.mark.azurite
-def test_a_run_can_be_repeated_listed_followed_and_canceled(
-    settings: Settings, blobs: Blobs, service: FakeAzureMl
-) -> None:
-    del settings, blobs
+@pytest.mark.usefixtures("blobs")
+def test_a_run_can_be_repeated_listed_followed_and_canceled(service: FakeAzureMl) -> None:
     service.compute.held = True
     key = {"Idempotency-Key": "once"}
     first = call("retrain", body={"pools": ["web"]}, headers=key)[1]
@@ -252,7 +247,7 @@ def test_retraining_works_on_this_machine_and_models_can_be_moved_by_hand(
     monkeypatch.setenv("FORESCALE_BACKEND", "local")
     monkeypatch.setenv("FORESCALE_LOCAL_DIR", str(tmp_path))
     blobs = blobs_of(load_settings())
-    end = wiring.clock_of(load_settings())().replace(second=0, microsecond=0, minute=0)
+    end = clock_of(load_settings())().replace(second=0, microsecond=0, minute=0)
     hours = np.arange(10 * 24)
     demand = history(list(100 + 50 * np.sin(hours * 2 * np.pi / 24)), end_utc=end, step=HOUR)
     blobs.write("demand.csv", write_demand_csv(demand).encode(), if_etag=None)

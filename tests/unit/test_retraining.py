@@ -228,7 +228,7 @@ def test_a_run_is_followed_to_its_end_with_what_its_job_found(retraining: Retrai
     assert json.dumps(told)
 
 
-def test_canceling_ends_the_job_and_frees_its_pools(retraining: Retraining, jobs: FakeRetrainingJobs) -> None:
+def test_canceling_ends_the_job_and_frees_its_pools(retraining: Retraining) -> None:
     retraining.start(ask(), run_id="one")
 
     assert retraining.cancel("one").run.state is RunState.CANCELING

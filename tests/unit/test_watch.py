@@ -12,7 +12,6 @@ from shared.demand_csv import write_demand_csv
 from shared.errors import Forbidden, TickFailed
 from shared.local.directory_blobs import DirectoryBlobs
 from shared.model_store import ModelStore
-from shared.pools import Pool
 from shared.series import History
 from tests.builders import NOW, history, pool
 from tests.fakes.clock import FakeClock
@@ -36,7 +35,7 @@ class Scene:
         self.clock = FakeClock(NOW)
         self.jobs = FakeRetrainingJobs()
         self.store = ModelStore(self.blobs)
-        self.pool: Pool = pool()
+        self.pool = pool()
         self.retraining = Retraining(
             jobs=self.jobs, runs=Runs(self.blobs), results=Results(self.blobs), clock=self.clock
         )
