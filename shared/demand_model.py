@@ -17,6 +17,7 @@ from shared.boosting import boosted_errors
 from shared.errors import DemandError
 from shared.features import LOOK_BACK, Features, FeatureSpec, Floats, features_of
 from shared.series import History
+from shared.surprise import surprise, width_of
 
 Content = Mapping[str, Any]
 Member = Mapping[str, Any]
@@ -50,11 +51,11 @@ def demand_quantiles(content: Content, history: History, spec: FeatureSpec) -> F
 
     Raises :class:`~shared.errors.DemandError` if no demand is known in the days looked back on.
     """
-    features = features_of(history.last(1 + spec.intervals(LOOK_BACK)), spec, newest=1)
+    features = features_of(history.last(1 + spec.intervals(LOOK_BACK)), spec, newest=1 + width_of(spec))
     if np.isnan(features.now[-1]):
         msg = f"no demand is known in the {LOOK_BACK.days} days before {history.end_utc.isoformat()}"
         raise DemandError(msg)
-    newest: Floats = _quantiles(content, features, slice(-1, None))[0]
+    newest: Floats = _quantiles(content, features, spec, rows=1)[0]
     return newest
 
 
@@ -64,8 +65,8 @@ def demand_quantiles_since(content: Content, history: History, spec: FeatureSpec
     Features are causal, so each row knows nothing after its interval; NaN where nothing was known yet.
     """
     rows = len(history) - first
-    features = features_of(history.last(rows + spec.intervals(LOOK_BACK)), spec, newest=rows)
-    return _quantiles(content, features, slice(-rows, None))
+    features = features_of(history.last(rows + spec.intervals(LOOK_BACK)), spec, newest=rows + width_of(spec))
+    return _quantiles(content, features, spec, rows=rows)
 
 
 def expected(member: Member, matrix: Floats) -> Floats:
@@ -110,13 +111,25 @@ def pooled(members: Sequence[Floats], shares: Sequence[float]) -> Floats:
     return mixed.reshape(members[0].shape)
 
 
-def _quantiles(content: Content, features: Features, rows: slice) -> Floats:
-    """Return quantiles of the demand, shape ``(rows, horizon, levels)``, never negative, never crossing."""
-    matrix = features.matrix[rows]
+def _quantiles(content: Content, features: Features, spec: FeatureSpec, *, rows: int) -> Floats:
+    """Return quantiles of the newest rows' demand, ``(rows, horizon, levels)``, never negative, never crossing."""
+    matrix = features.matrix[-rows:]
     members = [_member_ratios(member, matrix) for member in content["members"]]
     ratios = pooled(members, [member["share"] for member in content["members"]])
-    demand: Floats = np.maximum(np.exp(features.now[rows][:, None, None] + ratios) - content["floor"], 0.0)
+    now = (features.now + _surprises(content, features, spec))[-rows:]
+    demand: Floats = np.maximum(np.exp(now[:, None, None] + ratios) - content["floor"], 0.0)
     return demand
+
+
+def _surprises(content: Content, features: Features, spec: FeatureSpec) -> Floats:
+    """Return by how much each row's forecast follows the errors of the ridge just before it; 0 without a ridge."""
+    moved: Floats = np.zeros(len(features.now))
+    for member in content["members"]:
+        if "ridge" in member:
+            said = features.now[:-1] + expected(member, features.matrix[:-1])[:, 0]
+            moved[1:] = surprise(features.log_demand[1:] - said, width_of(spec), bound=member["surprise"])
+            break
+    return moved
 
 
 def _member_ratios(member: Member, matrix: Floats) -> Floats:
