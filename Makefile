@@ -6,7 +6,7 @@ DATA ?=
 ONCE ?=
 PORT ?= 7071
 
-.PHONY: help run test lint bench clean
+.PHONY: help run test lint bench docs clean
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -35,6 +35,9 @@ test: lint  ## every check (REQUIRE_ALL=1 makes a skipped test a failure)
 	$(BIN)/python -m pytest --cov --cov-report=
 	@echo "Branch coverage of scaler/core and shared, 95 % at least:"
 	@$(BIN)/coverage report --include='scaler/core/*,shared/*' --skip-covered --show-missing --fail-under=95
+
+docs: $(VENV)/.run  ## write docs/settings.md and docs/pools.schema.json from the models
+	@$(BIN)/python -m docs.generate
 
 BENCH_VENV ?= .venv-bench
 TRACES ?= ../shared/traces

@@ -209,7 +209,8 @@ class Tick:
             setback = after(
                 outcome, record.decision.memory.setback, now_utc=record.decision.at_utc, retry_after=retry_after
             )
-            refused = replace(record.decision, memory=replace(record.decision.memory, setback=setback))
+            memory = replace(record.decision.memory.refused(state.setting), setback=setback)
+            refused = replace(record.decision, memory=memory)
             return replace(
                 record,
                 decision=refused,

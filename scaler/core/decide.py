@@ -87,7 +87,13 @@ def decide(situation: Situation) -> Decision:
     repairs = state.has_failed and situation.memory.setback is not None
     changes = proposal.nodes != state.setting or repairs
     hindrances = _hindrances(situation, adds_nodes=repairs or proposal.nodes > state.setting)
-    order = Order(at=situation.now_utc, wanted_nodes=wish.nodes, desired_nodes=proposal.nodes, plans=wish.plans)
+    held_up = bool(hindrances) and pool.mode is Mode.ACT
+    order = Order(
+        at=situation.now_utc,
+        wanted_nodes=wish.nodes,
+        desired_nodes=state.setting if held_up else proposal.nodes,
+        plans=wish.plans,
+    )
     return Decision(
         pool=pool.name,
         at_utc=situation.now_utc,

@@ -37,6 +37,10 @@ class Memory:
     operation: OperationInFlight | None = None
     setback: Setback | None = None
 
+    def refused(self, setting: int) -> "Memory":
+        """Correct the latest order: the platform did not take it, so the pool stays at ``setting``."""
+        return replace(self, orders=(*self.orders[:-1], replace(self.orders[-1], desired_nodes=setting)))
+
     def ordering(self, order: Order, *, keep: timedelta) -> "Memory":
         """Remember an order and forget those older than ``keep``; a tick that runs twice replaces its own."""
         recent = tuple(past for past in self.orders if order.at - keep <= past.at < order.at)
