@@ -125,7 +125,7 @@ METHODS = (
     Method(
         key=FORESCALE,
         title="Forescale",
-        how="`python -m scaler replay`, refitted weekly, no per-series settings",
+        how="`python -m scaler replay`: refitted weekly, refreshed daily, no per-series settings",
         run=by_forescale,
         sources=(*_PROTOCOL, "scaler/**/*.py", "shared/**/*.py", "training/**/*.py"),
         packages=("numpy", "scikit-learn"),

@@ -36,7 +36,7 @@ class Job:
 
 
 def jobs_of(traces: Sequence[Trace], methods: Sequence[Method], *, slo: float, quick: bool, root: Path) -> list[Job]:
-    """Return what is to be run: Forescale at other SLOs and node sizes too, unless it is to be quick."""
+    """Return what is to be run, the main setting first: Forescale at other SLOs and node sizes too, unless quick."""
     codes = {method.key: code_of(method, root) for method in methods}
     main = Setting(slo=slo, nodes=NODES_ON_AVERAGE)
     others = [Setting(slo=other, nodes=NODES_ON_AVERAGE) for other in SLOS if other != slo]
@@ -49,9 +49,10 @@ def jobs_of(traces: Sequence[Trace], methods: Sequence[Method], *, slo: float, q
             setting=setting,
             name=name_of(method, setting, digest=trace.digest, code=codes[method.key]),
         )
+        for setting in [main, *others]
         for method in methods
         for trace in traces
-        for setting in [main, *(others if method.key == FORESCALE and not quick else [])]
+        if setting == main or (method.key == FORESCALE and not quick)
     ]
 
 
