@@ -6,7 +6,7 @@ DATA ?=
 ONCE ?=
 PORT ?= 7071
 
-.PHONY: help run test lint bench clean
+.PHONY: help run test lint bench docs clean
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -36,5 +36,23 @@ test: lint  ## every check (REQUIRE_ALL=1 makes a skipped test a failure)
 	@echo "Branch coverage of scaler/core and shared, 95 % at least:"
 	@$(BIN)/coverage report --include='scaler/core/*,shared/*' --skip-covered --show-missing --fail-under=95
 
+docs: $(VENV)/.run  ## write docs/settings.md and docs/pools.schema.json from the models
+	@$(BIN)/python -m docs.generate
+
+BENCH_VENV ?= .venv-bench
+TRACES ?= ../shared/traces
+SLO ?= 0.99
+JOBS ?= 2
+QUICK ?=
+
+$(BENCH_VENV)/.bench: requirements.txt bench/requirements.txt
+	@test -x $(BENCH_VENV)/bin/python || $(PYTHON) -m venv $(BENCH_VENV)
+	@echo "Installing the benchmark's peers into $(BENCH_VENV) (the first time takes a few minutes) …"
+	@$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
+	@touch $@
+
+bench: $(BENCH_VENV)/.bench  ## Forescale against its peers: make bench [QUICK=1] [TRACES=dir] [SLO=0.99] [JOBS=2]
+	@$(BENCH_VENV)/bin/python -m bench --traces "$(TRACES)" --slo $(SLO) --jobs $(JOBS) $(if $(QUICK),--quick)
+
 clean:  ## remove what make made here
-	rm -rf $(VENV) .tools .cache .forescale .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(BENCH_VENV) bench/quick .tools .cache .forescale .mypy_cache .ruff_cache .pytest_cache

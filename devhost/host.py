@@ -70,6 +70,20 @@ class Host:
         Raises:
             ConfigurationError: the port is in use or not allowed.
         """
+        self.listen()
+        self.start_timers()
+
+    def start_timers(self) -> None:
+        """Let the timers fire."""
+        for timer in self.timers.values():
+            timer.start()
+
+    def listen(self) -> None:
+        """Serve the HTTP routes.
+
+        Raises:
+            ConfigurationError: the port is in use or not allowed.
+        """
         listening = _listen(self._port)
         with listening:
             self._server = make_server(
@@ -78,8 +92,6 @@ class Host:
         self._port = self._server.port
         self._serving = threading.Thread(target=self._server.serve_forever, args=(_POLL_S,), name="http", daemon=True)
         self._serving.start()
-        for timer in self.timers.values():
-            timer.start()
 
     def stop(self) -> None:
         """Start nothing new, wait up to ``GRACE_S`` for what runs, and free the port; safe to call twice."""

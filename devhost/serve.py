@@ -70,9 +70,10 @@ def serve(
     tally = _Tally(wanted=wanted, on_timer=options.on_timer, stopping=host.stopping)
     host.on_timer = tally.count
     with _signals_set(host.stopping):
-        host.start()
+        host.listen()
         try:
             _print_banner(host, shown_key, out)
+            host.start_timers()  # after the banner, so that no run's words come between its lines
             while not host.stopping.wait(_BLINK_S):
                 pass
         finally:

@@ -113,6 +113,7 @@ class Tick:
                 history=seen.history,
                 forecast=foresight.forecast,
                 grounds=foresight.grounds,
+                card=foresight.card,
             )
         )
 
@@ -209,7 +210,8 @@ class Tick:
             setback = after(
                 outcome, record.decision.memory.setback, now_utc=record.decision.at_utc, retry_after=retry_after
             )
-            refused = replace(record.decision, memory=replace(record.decision.memory, setback=setback))
+            memory = replace(record.decision.memory.refused(state.setting), setback=setback)
+            refused = replace(record.decision, memory=memory)
             return replace(
                 record,
                 decision=refused,

@@ -2,8 +2,9 @@
 
 A model is one or several *members*. Each has an expectation (a ridge regression, or simply the level of the last day)
 and the distribution of its error: the same at all times (``ridge``), or that of situations like the present one, from
-the leaves of a forest (``forest``). Members are pooled as a mixture. Fitting is ``training.candidates``; a model's
-content is a plain dict of arrays, numbers, words and scikit-learn estimators, so that few types need trust.
+the leaves of a forest (``forest``) or from boosted trees (``boosted``). Members are pooled as a mixture. Fitting is
+``training.candidates``; a model's content is a plain dict of arrays, numbers, words and scikit-learn estimators, so
+that few types need trust.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from shared.boosting import boosted_errors
 from shared.errors import DemandError
 from shared.features import LOOK_BACK, Features, FeatureSpec, Floats, features_of
 from shared.series import History
@@ -131,9 +133,19 @@ def _surprises(content: Content, features: Features, spec: FeatureSpec) -> Float
 
 
 def _member_ratios(member: Member, matrix: Floats) -> Floats:
-    around = _forest_errors(member, matrix) if "forest" in member else member["errors"][np.newaxis]
+    around = _errors(member, matrix)
     ratios: Floats = np.maximum.accumulate(expected(member, matrix)[:, :, np.newaxis] + around, axis=2)
     return ratios
+
+
+def _errors(member: Member, matrix: Floats) -> Floats:
+    """Return the quantiles of the member's error, shape ``(rows or 1, horizon, levels)``."""
+    if "forest" in member:
+        return _forest_errors(member, matrix)
+    if "boosted" in member:
+        return boosted_errors(member, with_expected(member, matrix), LEVELS)
+    usual: Floats = member["errors"][np.newaxis]
+    return usual
 
 
 def _forest_errors(member: Member, matrix: Floats) -> Floats:

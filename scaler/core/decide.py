@@ -9,12 +9,14 @@ import numpy as np
 
 from scaler.core.calibration import Budget, Plans, judged, ruling_price
 from scaler.core.guards import Surroundings, guarded
+from scaler.core.inheritance import inherited
 from scaler.core.memory import Memory, Step
 from scaler.core.orders import Order, own_ledger, plans_ledger
 from scaler.core.pool import PoolState, Resize
 from scaler.core.reasons import Reason
 from scaler.core.sizing import PRICES, Worth, sized, worth
 from shared.forecast import Forecast
+from shared.model_card import ModelCard
 from shared.pools import CapacitySizing, Mode, Pool, ResponseTimeSizing
 from shared.series import History
 
@@ -37,6 +39,8 @@ class Situation:
     history: History | None = None
     forecast: Forecast | None = None
     grounds: tuple[Reason, ...] = ()
+    card: ModelCard | None = None
+    """Of the published model that the forecast comes from; None if it comes from a fallback."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +91,13 @@ def decide(situation: Situation) -> Decision:
     repairs = state.has_failed and situation.memory.setback is not None
     changes = proposal.nodes != state.setting or repairs
     hindrances = _hindrances(situation, adds_nodes=repairs or proposal.nodes > state.setting)
-    order = Order(at=situation.now_utc, wanted_nodes=wish.nodes, desired_nodes=proposal.nodes, plans=wish.plans)
+    held_up = bool(hindrances) and pool.mode is Mode.ACT
+    order = Order(
+        at=situation.now_utc,
+        wanted_nodes=wish.nodes,
+        desired_nodes=state.setting if held_up else proposal.nodes,
+        plans=wish.plans,
+    )
     return Decision(
         pool=pool.name,
         at_utc=situation.now_utc,
@@ -122,7 +132,8 @@ def _wish(situation: Situation) -> _Wish:
 
 def _capacity(situation: Situation, sizing: CapacitySizing, forecast: Forecast, history: History) -> _Wish:
     """Buy what the SLO is worth in each interval that an order made now can still serve."""
-    memory, lead_time = situation.memory, situation.pool.lead_time
+    memory = inherited(situation.memory, situation.card, units_per_node=sizing.units_per_node)
+    lead_time = situation.pool.lead_time
     setting, budget = situation.state.setting, Budget(slo=sizing.slo)
     plans = Plans(
         own=own_ledger(memory.orders, lead_time=lead_time, nodes_before=setting),
@@ -189,7 +200,8 @@ def _hindrances(situation: Situation, *, adds_nodes: bool) -> tuple[Reason, ...]
 def _latest(situation: Situation) -> float | None:
     """Return the newest known demand; a source trims what is unknown at the end."""
     history = situation.history
-    return float(history.demand[-1]) if history is not None and math.isfinite(history.demand[-1]) else None
+    known = history is not None and len(history) > 0 and math.isfinite(history.demand[-1])
+    return float(history.demand[-1]) if history is not None and known else None
 
 
 def _direction(nodes: int, setting: int) -> Reason:

@@ -36,6 +36,12 @@ class Memory:
     step: Step | None = None
     operation: OperationInFlight | None = None
     setback: Setback | None = None
+    model_version: str | None = None
+    """The published model that last forecast for the pool."""
+
+    def refused(self, setting: int) -> "Memory":
+        """Correct the latest order: the platform did not take it, so the pool stays at ``setting``."""
+        return replace(self, orders=(*self.orders[:-1], replace(self.orders[-1], desired_nodes=setting)))
 
     def ordering(self, order: Order, *, keep: timedelta) -> "Memory":
         """Remember an order and forget those older than ``keep``; a tick that runs twice replaces its own."""

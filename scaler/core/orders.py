@@ -17,7 +17,11 @@ Nodes = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What a tick wanted, what it asked for once every guard had spoken, and what each price would have asked for."""
+    """What a tick wanted, what it asked for in the end, and what each price would have asked for; in nodes.
+
+    ``desired_nodes`` is the pool's setting where the pool could not be written: only what was asked for can be ready.
+    A pool that is only observed has what would have been asked for.
+    """
 
     at: datetime
     wanted_nodes: int

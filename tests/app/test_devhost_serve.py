@@ -6,7 +6,8 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 
@@ -163,12 +164,21 @@ def _start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True)
 
 
+@contextmanager
+def _killed_at_last(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Leave no process behind when an assertion fails: waiting for it would hide why."""
+    try:
+        yield
+    finally:
+        process.kill()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_process_serves_and_a_signal_ends_it_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     (tmp_path / "function_app.py").write_text(APP, encoding="utf-8")
     _write_settings(tmp_path, {"Values": {"TICK": "* * * * * *"}})
 
-    with _start(tmp_path, "--port", "0") as process:
+    with _start(tmp_path, "--port", "0") as process, _killed_at_last(process):
         assert process.stdout is not None
         lines = iter(process.stdout.readline, "")
         assert any(line.startswith("Listening on http://127.0.0.1:") for line in lines)
