@@ -124,11 +124,10 @@ def _quantiles(content: Content, features: Features, spec: FeatureSpec, *, rows:
 def _surprises(content: Content, features: Features, spec: FeatureSpec) -> Floats:
     """Return by how much each row's forecast follows the errors of the ridge just before it; 0 without a ridge."""
     moved: Floats = np.zeros(len(features.now))
-    for member in content["members"]:
-        if "ridge" in member:
-            said = features.now[:-1] + expected(member, features.matrix[:-1])[:, 0]
-            moved[1:] = surprise(features.log_demand[1:] - said, width_of(spec), bound=member["surprise"])
-            break
+    ridges = [member for member in content["members"] if "ridge" in member]
+    if ridges and len(moved) > 1:
+        said = features.now[:-1] + expected(ridges[0], features.matrix[:-1])[:, 0]
+        moved[1:] = surprise(features.log_demand[1:] - said, width_of(spec), bound=ridges[0]["surprise"])
     return moved
 
 

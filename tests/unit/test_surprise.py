@@ -83,6 +83,14 @@ def test_a_tick_forecasts_as_a_replay_does() -> None:
     assert demand_quantiles(content, known.first(SHIFT_AT + 10), spec) == pytest.approx(replayed[9], rel=1e-9)
 
 
+def test_a_single_interval_is_no_surprise() -> None:
+    known = shifted()
+    spec = feature_spec(known, horizon=2, calendar=UTC_CALENDAR)
+    content = fit_ridge(rows_of(known.first(SHIFT_AT), spec))
+
+    assert np.isfinite(demand_quantiles(content, known.first(1), spec)).all()
+
+
 def off_by(quantiles: Floats, truth: Floats) -> float:
     """Mean relative error of the medians of the next interval; rows from four after the shift."""
     return float(np.abs(quantiles[4:-1, 0, MIDDLE] / truth - 1).mean())
