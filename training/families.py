@@ -27,12 +27,12 @@ NEEDS: Mapping[Family, Need] = {
     Family.SEASONAL_NAIVE: Need(known=LEAST_KNOWN, span=timedelta()),
     Family.RIDGE: Need(known=2 * FEWEST_ROWS, span=DAY),
     Family.FOREST: Need(known=3 * FEWEST_ROWS, span=2 * DAY),
-    Family.BOOSTING: Need(known=2000, span=14 * DAY),
+    Family.BOOSTING: Need(known=2000, span=7 * DAY),
 }
 """Simplest first.
 
-A day is the least that shows a day's course, two that it repeats. Boosting learns its 0.99 from single
-rows: with 2,000 of them twenty lie beyond it, and two weeks hold each weekday twice.
+A day is the least that shows a day's course, two that it repeats. Boosting learns its 0.99 from single rows: with 2,000
+of them twenty lie beyond it, and a week holds each weekday once.
 """
 PREFERRED = (Family.FOREST, Family.RIDGE, Family.SEASONAL_NAIVE)
 """What is fitted where nothing is judged; docs/decisions/0002 has what speaks for the forests."""

@@ -47,7 +47,7 @@ def fit(pool: Pool, history: History, *, family: Family | None = None) -> Candid
         fitted = fit_response_time(history)
         scores = {f"r2_{name}": score for name, score in fitted.r2.items()}
         scores["next_completion_time_s"] = float(response_time_forecast(fitted.models, history)[0, 0])
-        return Candidate(fitted=_fitted(Family.RESPONSE_TIME, fitted.models, history, horizon=1), scores=scores)
+        return Candidate(fitted=fitted_of(Family.RESPONSE_TIME, fitted.models, history, horizon=1), scores=scores)
     horizon = lead_intervals(pool.lead_time, history.step) + 1
     able = eligible(history, pool=pool.name)
     chosen = able.preferred if family is None else family
@@ -60,14 +60,14 @@ def fit(pool: Pool, history: History, *, family: Family | None = None) -> Candid
             if family is not None:
                 raise
             able = replace(able, left_out={**able.left_out, chosen: str(exc)})
-    naive = _fitted(Family.SEASONAL_NAIVE, {}, history, horizon=horizon)
+    naive = fitted_of(Family.SEASONAL_NAIVE, {}, history, horizon=horizon)
     return Candidate(fitted=naive, reason=able.told)
 
 
 def _demand_model(family: Family, pool: Pool, history: History, *, horizon: int) -> Candidate:
     calendar = {"timezone": pool.calendar.timezone, "holidays": pool.calendar.holidays or ""}
     rows = rows_of(history, feature_spec(history, horizon=horizon, calendar=calendar))
-    return Candidate(fitted=_fitted(family, FITS[family](rows), history, horizon=horizon))
+    return Candidate(fitted=fitted_of(family, FITS[family](rows), history, horizon=horizon))
 
 
 def publish(store: ModelStore, pool: Pool, history: History, candidate: Candidate, *, now_utc: datetime) -> ModelCard:
@@ -94,5 +94,6 @@ def publish(store: ModelStore, pool: Pool, history: History, candidate: Candidat
     return store.publish(draft, candidate.fitted.content)
 
 
-def _fitted(family: Family, content: Mapping[str, Any], history: History, *, horizon: int) -> Fitted:
+def fitted_of(family: Family, content: Mapping[str, Any], history: History, *, horizon: int) -> Fitted:
+    """Return a content as a model for what the history looks like."""
     return Fitted(family=family, content=content, signals=history.signals, step=history.step, horizon=horizon)

@@ -126,7 +126,8 @@ def walked(history: History, pool: Pool, course: Course, *, fit: Fit, progress: 
 def _blocks(history: History, course: Course) -> Iterator[_Block]:
     """Cut the walk: a fit at each origin, a refresh every day once scoring has begun."""
     daily = range(course.scored_from, len(history), max(1, round(REFRESH_EVERY / history.step)))
-    for first, stop in pairwise([*sorted(course.origins.union(daily)), len(history)]):
+    cuts = sorted(cut for cut in course.origins.union(daily) if cut < len(history))
+    for first, stop in pairwise([*cuts, len(history)]):
         yield _Block(first=first, stop=stop, fits=first in course.origins)
 
 
