@@ -13,8 +13,9 @@ from shared.pools import Pool
 from shared.series import History
 from tests.builders import pool
 from tests.demand import daily, history_of
+from training.losses import pinball
 from training.promote import Rule, against_champion, best_of, compared, keeps_slo
-from training.walk_forward import Judge, Judged, course_of, pinball
+from training.walk_forward import Judge, Judged, course_of
 
 POOL = pool(lead_time_min=60, max_nodes=1000, sizing={"kind": "capacity", "units_per_node": 50, "slo": 0.95})
 HISTORY = history_of(daily(20, noise=0.05))
