@@ -173,12 +173,11 @@ def test_fit_publishes_a_pool_and_tells_the_verdict(
     monkeypatch.setenv("FORESCALE_BACKEND", "local")
     monkeypatch.setenv("FORESCALE_LOCAL_DIR", str(tmp_path))
 
-    code = main(["fit", "--quick", "--json", "--pool", "flat", "--pool", "web"])
-    out = capsys.readouterr()
+    main(["fit", "--quick", "--json", "--pool", "flat", "--pool", "web"])
+    results = json.loads(capsys.readouterr().out)["pools"]
 
-    assert code == 1
-    assert "flat: the demand is 4" in out.err
-    assert [(row["pool"], row["verdict"]["promoted"]) for row in json.loads(out.out)] == [("web", True)]
+    assert (results["web"]["stage"], results["flat"]["stage"]) == ("promoted", "refused")
+    assert "flat: the demand is 4" in results["flat"]["why"]
 
 
 def replace_path(pool_: dict[str, object], *, name: str, path: str) -> dict[str, object]:
