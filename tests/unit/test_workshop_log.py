@@ -83,7 +83,7 @@ def refusal_of(data: bytes) -> str:
     return str(told.value)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(flips=st.lists(st.tuples(st.integers(0, len(SMALL) - 1), st.integers(0, 255)), min_size=1, max_size=6))
 def test_a_damaged_log_is_read_or_refused(flips: list[tuple[int, int]]) -> None:
     damaged = bytearray(SMALL)
