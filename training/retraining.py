@@ -70,8 +70,8 @@ class Retraining:
         """
         claim = self.runs.claim(ask, run_id=run_id, now_utc=self.clock())
         if not claim.is_new and claim.run.state.is_active and not claim.is_repeat:
-            refreshed = self._refreshed(claim.run)[0]
-            if not refreshed.state.is_active:  # it was over, only nobody had looked
+            claim = claim.model_copy(update={"run": self._refreshed(claim.run)[0]})
+            if not claim.run.state.is_active:  # it was over, only nobody had looked
                 claim = self.runs.claim(ask, run_id=run_id, now_utc=self.clock())
         if claim.is_new or (claim.is_repeat and claim.run.state is RunState.RESERVED):
             return claim.model_copy(update={"run": self._submitted(claim.run)})

@@ -34,7 +34,7 @@ from tests.fakes.azure_ml import CLUSTER, GROUP, SUBSCRIPTION, WORKSPACE, FakeAz
 from training import wiring
 from training.local.process_jobs import ProcessJobs
 
-DAYS = 16
+DAYS = 24
 REGISTERED = {"avg_completion_time", "admin_users", "config_users", "end_users", "forescale-web"}
 HOUR = timedelta(hours=1)
 

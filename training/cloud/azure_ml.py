@@ -69,6 +69,7 @@ class SdkJobs:
     def submit(self, job: Job) -> None:
         """See :meth:`training.ports.RetrainingJobs.submit`; workspace and cluster are looked at before the SDK is."""
         patience, errand = self._workspace.patience(), of_submitting(job.run_id)
+        self._process.warm_up()
         self._workspace.require_compute(self._options.compute, patience)
         left_s = patience.next_call_s(errand.doing, self._options.deadline_s)
         with tempfile.TemporaryDirectory(prefix="forescale-job-") as folder:
@@ -133,19 +134,28 @@ class _SdkProcess:
         self._lock = threading.Lock()
         self._running: _Running | None = None
 
+    def warm_up(self) -> None:
+        """Start the process if it does not run, without waiting: it imports the SDK while others work."""
+        with self._lock:
+            self._started()
+
     def ask(self, asked: Mapping[str, Any], doing: str, timeout_s: float) -> dict[str, Any]:
         """Ask one thing; raises :class:`~shared.errors.Transient` if no answer comes in time, and ends the process."""
         with self._lock:
-            if self._running is None or self._running.has_ended:
-                self.close()
-                self._running = _Running(self._environ)
+            running = self._started()
             try:
-                return self._running.ask(asked, timeout_s)
+                return running.ask(asked, timeout_s)
             except (TimeoutError, OSError) as exc:
-                ending = self._running.told_at_the_end
+                ending = running.told_at_the_end
                 self.close()
                 msg = f"{doing}: Azure ML gave no answer within {timeout_s:.0f} s{ending}"
                 raise Transient(msg) from exc
+
+    def _started(self) -> "_Running":
+        if self._running is None or self._running.has_ended:
+            self.close()
+            self._running = _Running(self._environ)
+        return self._running
 
     def close(self) -> None:
         """End the process if there is one."""

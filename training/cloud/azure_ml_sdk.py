@@ -4,6 +4,7 @@ What the SDK raises often carries neither status nor code. So the one place thro
 watched: the last answer that said no is what a failure is told by.
 """
 
+import importlib
 import json
 import os
 import queue
@@ -118,7 +119,7 @@ class _Sdk:
         return {"done": done}
 
     def _workspace(self, asked: Mapping[str, Any]) -> Any:  # noqa: ANN401 - the SDK has no type stubs
-        from azureml.core import Workspace  # noqa: PLC0415 - a second of work, only where it is needed
+        from azureml.core import Workspace  # noqa: PLC0415 - after the watch is in place
         from azureml.core.authentication import TokenAuthentication  # noqa: PLC0415
 
         name = asked["workspace"]
@@ -240,6 +241,7 @@ def main() -> int:
     wire = _Wire(give_up)
     wire.install()
     sdk = _Sdk(wire)
+    importlib.import_module("azureml.core")  # a second of work, while the app looks at the workspace
     lines = _lines(sys.stdin)
     while line := _next(lines):
         tell(sdk.answer(json.loads(line)))
