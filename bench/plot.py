@@ -43,7 +43,7 @@ def draw(results: Results, traces: Sequence[Trace], path: Path) -> None:
 
     columns = min(COLUMNS, len(traces))
     rows = math.ceil(len(traces) / columns)
-    figure, grid = plt.subplots(rows, columns, figsize=(4.2 * columns, 3.4 * rows + 1.1), squeeze=False)
+    figure, grid = plt.subplots(rows, columns, figsize=(4.2 * columns, 3.2 * rows + 0.9), squeeze=False)
     for panel, trace in zip(grid.flat, traces, strict=False):
         _panel(panel, results, trace)
     for panel in grid.flat[len(traces) :]:
@@ -55,9 +55,16 @@ def draw(results: Results, traces: Sequence[Trace], path: Path) -> None:
     handles = {
         label: handle for panel in grid.flat for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
     }
-    figure.suptitle("Cost against misses: left and low is good; left of the dashed line keeps the SLO", y=0.995)
-    figure.legend(handles.values(), handles.keys(), loc="lower center", ncols=min(6, len(handles)), frameon=False)
-    figure.tight_layout(rect=(0, 0.9 / (3.4 * rows + 1.1), 1, 0.99))
+    figure.suptitle("Cost against misses: left and low is good; left of the dashed line keeps the SLO", y=0.99)
+    figure.legend(
+        handles.values(),
+        handles.keys(),
+        loc="lower center",
+        borderaxespad=0.2,
+        ncols=min(6, len(handles)),
+        frameon=False,
+    )
+    figure.tight_layout(rect=(0, 0.6 / (3.2 * rows + 0.9), 1, 1))
     figure.savefig(path, dpi=110, metadata={"Software": None})
     plt.close(figure)
 
