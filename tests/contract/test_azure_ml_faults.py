@@ -87,6 +87,34 @@ def test_a_call_of_the_rest_backend_that_fails_is_told_by_its_status(
     assert fresh.unknown == []
 
 
+@pytest.mark.parametrize("status", [404, 409])
+@pytest.mark.parametrize("call", ["snapshot_latest", "snapshot_blobs", "blob", "snapshot"])
+def test_what_the_sdk_does_not_find_or_has_already_starts_no_job(
+    fresh: FakeAzureMl, sdk: RetrainingJobs, call: str, status: int
+) -> None:
+    known = len(fresh.runs)
+    fresh.faults.append(Fault(call=call, status=status))
+
+    with pytest.raises(CloudError):
+        sdk.submit(job(fresh))
+
+    assert len(fresh.runs) == known
+
+
+@pytest.mark.parametrize("status", [404, 409])
+@pytest.mark.parametrize("call", ["code_upload", "blob", "asset_put", "job_put"])
+def test_what_the_rest_backend_does_not_find_or_has_already_starts_no_job(
+    fresh: FakeAzureMl, app: Path, call: str, status: int
+) -> None:
+    known = len(fresh.runs)
+    fresh.faults.append(Fault(call=call, status=status))
+
+    with pytest.raises(CloudError):
+        rest_jobs(app).submit(job(fresh))
+
+    assert len(fresh.runs) == known
+
+
 @pytest.mark.parametrize("status", [500, None])
 def test_a_job_whose_acceptance_was_not_heard_is_not_started_again(
     fresh: FakeAzureMl, sdk: RetrainingJobs, app: Path, status: int | None
