@@ -422,32 +422,39 @@ module demandAccess 'modules/demand-access.bicep' = [
   }
 ]
 
+// azd reads the first two. The others start small, because Resource Manager would answer FORESCALE_URL as forescalE_URL.
 @description('Resource group of the installation.')
 output AZURE_RESOURCE_GROUP string = group.name
 
-@description('Function app; azd and func publish to it.')
+@description('Function app that azd publishes to.')
 output AZURE_FUNCTION_APP_NAME string = app.outputs.name
 
-@description('Base address of the HTTP functions.')
-output FORESCALE_URL string = app.outputs.url
+@description('Resource group of the installation.')
+output resourceGroupName string = group.name
 
-@description('Blob endpoint of the data storage account.')
-output FORESCALE_STORAGE_ACCOUNT_URL string = storage.outputs.blobEndpoint
+@description('Function app; func and the pipelines publish to it.')
+output functionAppName string = app.outputs.name
+
+@description('Base address of the HTTP functions.')
+output appUrl string = app.outputs.url
 
 @description('Data storage account.')
-output FORESCALE_STORAGE_ACCOUNT string = storage.outputs.name
+output storageAccountName string = storage.outputs.name
+
+@description('Blob endpoint of the data storage account.')
+output storageAccountUrl string = storage.outputs.blobEndpoint
 
 @description('Data container.')
-output FORESCALE_CONTAINER string = dataContainerName
+output containerName string = dataContainerName
 
 @description('Azure ML workspace, if there is one.')
-output FORESCALE_AML_WORKSPACE string = trains ? training!.outputs.workspaceName : ''
+output amlWorkspaceName string = trains ? training!.outputs.workspaceName : ''
 
 @description('Client id of the Entra app registration in front of the HTTP functions; empty if there is none.')
-output FORESCALE_ENTRA_CLIENT_ID string = entraClientId
+output signInClientId string = entraClientId
 
 @description('Object id of the identity of the app, to grant it more.')
-output FORESCALE_IDENTITY_PRINCIPAL_ID string = identities.outputs.appPrincipalId
+output appPrincipalId string = identities.outputs.appPrincipalId
 
 @description('Clusters the app may size.')
-output FORESCALE_CLUSTERS array = [for sized in sizedClusters: '${sized.subscriptionId}/${sized.resourceGroup}/${sized.name}']
+output clusterNames array = [for sized in sizedClusters: '${sized.subscriptionId}/${sized.resourceGroup}/${sized.name}']

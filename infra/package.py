@@ -1,4 +1,4 @@
-"""Builds what `func azure functionapp publish` uploads: the folder less `.funcignore`, as one zip; `make package` runs it."""
+"""Builds what `func azure functionapp publish` uploads, the folder less `.funcignore` as one zip: `make package`."""
 
 import argparse
 import subprocess
@@ -21,8 +21,7 @@ FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 def files_of(root: Path) -> Iterator[Path]:
     """Yield the files to publish, relative to ``root``, in one order."""
     ignored = GitIgnoreSpec.from_lines([*(root / ".funcignore").read_text().splitlines(), *ALWAYS_LEFT_OUT])
-    for file in sorted(_walk(root, ignored, Path())):
-        yield file
+    yield from sorted(_walk(root, ignored, Path()))
 
 
 def build(root: Path, target: Path, *, extra: Path | None = None) -> int:
@@ -57,11 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _installed(folder: Path) -> Path:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     print(f"installing requirements.txt for Python {version} …", flush=True)
-    subprocess.run(  # noqa: S603 - our own arguments
-        [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
-        + ["--target", str(folder), "--requirement", str(ROOT / "requirements.txt")],
-        check=True,
-    )
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+    command = [*pip, "--target", str(folder), "--requirement", str(ROOT / "requirements.txt")]
+    subprocess.run(command, check=True)  # noqa: S603 - our own arguments
     return folder
 
 

@@ -97,7 +97,7 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
     kind: 'LogAlert'
     properties: {
       displayName: 'Forescale ${environmentName}: ${rule.title}'
-      description: '${rule.title}. What to do: docs/operations.md, "${rule.name}".'
+      description: '${rule.title}. What to do: docs/deploy.md, "Alerts", ${rule.name}.'
       severity: rule.severity
       enabled: true
       scopes: [logsWorkspaceId]

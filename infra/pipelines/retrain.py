@@ -1,4 +1,4 @@
-"""Asks the app to retrain, waits for the outcome, reports the scores; run by retrain.yml, signed in with the Azure CLI."""
+"""Asks the app to retrain, waits for the outcome, reports the scores; retrain.yml runs it, signed in with az."""
 
 import argparse
 import json
