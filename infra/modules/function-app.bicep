@@ -95,7 +95,6 @@ resource site 'Microsoft.Web/sites@2024-11-01' = {
     reserved: true
     httpsOnly: true
     clientCertEnabled: false
-    keyVaultReferenceIdentity: identityId
     publicNetworkAccess: publicHttp ? 'Enabled' : 'Disabled'
     virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
     functionAppConfig: {
