@@ -29,7 +29,7 @@ Types = Callable[[Path], tuple[int, str]]
 Tool = Callable[..., "subprocess.CompletedProcess[str]"]
 pytestmark = pytest.mark.timeout(900)  # the type tables are read once a machine, a second for each resource type
 
-RIGHTS_PAGE = ROOT / "docs/decisions/0020-rights-in-azure.md"
+RIGHTS_PAGE = ROOT / "docs/decisions/0030-rights-in-azure.md"
 
 
 def test_every_resource_property_and_parameter_is_one_that_azure_knows(bicep_types: Types) -> None:
