@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+INFRA := .venv-infra
+WITH_REQUIREMENTS ?=
 DATA ?=
 ONCE ?=
 PORT ?= 7071
@@ -22,6 +24,12 @@ $(VENV)/.dev: requirements.txt requirements-dev.txt $(VENV)/.run
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
+$(INFRA)/.done: requirements-infra.txt
+	@test -x $(INFRA)/bin/python || $(PYTHON) -m venv $(INFRA)
+	@echo "Installing the tools that check infra/ …"
+	@$(INFRA)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-infra.txt
+	@touch $@
+
 run: $(VENV)/.run  ## train, publish and run the app here: make run [DATA=file.csv] [ONCE=1] [PORT=7071]
 	@$(BIN)/python -m devhost --port $(PORT) $(if $(DATA),--data "$(DATA)") $(if $(ONCE),--once)
 
@@ -31,7 +39,13 @@ lint: $(VENV)/.dev  ## formatting, ruff, mypy strict, import rules
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 
-test: lint  ## every check (REQUIRE_ALL=1 makes a skipped test a failure)
+lint-infra: $(INFRA)/.done  ## the security checker over infra/
+	$(INFRA)/bin/checkov --framework bicep --directory infra --quiet --compact --skip-download
+
+package: $(VENV)/.dev  ## build dist/forescale.zip, what `func azure functionapp publish` uploads [WITH_REQUIREMENTS=1]
+	@$(BIN)/python -m infra.package $(if $(WITH_REQUIREMENTS),--with-requirements)
+
+test: lint $(INFRA)/.done  ## every check (REQUIRE_ALL=1 makes a skipped test a failure)
 	$(BIN)/python -m pytest --cov --cov-report=
 	@echo "Branch coverage of scaler/core and shared, 95 % at least:"
 	@$(BIN)/coverage report --include='scaler/core/*,shared/*' --skip-covered --show-missing --fail-under=95

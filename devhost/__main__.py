@@ -25,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m devhost", description=__doc__)
     parser.add_argument("--data", type=Path, help="a CSV file with timestamp,demand, or the workshop's log_data.pkl")
     parser.add_argument("--once", action="store_true", help=f"stop after {TICKS_OF_ONCE} ticks")
+    parser.add_argument("--ticks", type=int, metavar="N", help="stop after N ticks")
     parser.add_argument("--port", type=int, default=7071, help="0 takes any free port")
     parser.add_argument("--dir", type=Path, default=Path(".forescale"), help="where worlds are kept")
     options = parser.parse_args(arguments)
@@ -44,7 +45,8 @@ def _run(options: argparse.Namespace, out: Console) -> int:
     say(world.story)
     _enter(world)
     _show_decisions(out)
-    ticks = min(TICKS_OF_ONCE, world.ticks_left) if options.once else world.ticks_left
+    wanted = options.ticks or (TICKS_OF_ONCE if options.once else world.ticks_left)
+    ticks = min(wanted, world.ticks_left)
     code = serve(
         lambda: load_app("function_app:app"),
         ServeOptions(port=options.port, state_dir=world.directory),

@@ -38,7 +38,9 @@ class DecisionTable(logging.Handler):
     def _show(self, fields: dict[str, Any]) -> None:
         if self._rows % ROWS_BETWEEN_HEADERS == 0:
             header = f"{'time (UTC)':16}  {'pool':12}  {'demand':>10}  {'expected … at most':>21}  {'nodes':>9}  "
-            self._out.print(f"{header}{'':{BAR_CELLS}}  why", style="bold", markup=False, highlight=False)
+            self._out.print(
+                f"{header}{'':{BAR_CELLS}}  why", style="bold", markup=False, highlight=False, soft_wrap=True
+            )
         self._rows += 1
         before, after = fields["current_nodes"], fields["desired_nodes"]
         self._most_nodes = max(self._most_nodes, before, after)

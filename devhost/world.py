@@ -62,7 +62,7 @@ def open_world(root: Path, data: Path | None, *, say: Say) -> World:
     directory = root / name
     settings = Settings(backend=Backend.LOCAL, local_dir=directory)
     if data is not None and data.suffix == ".pkl":
-        return _workshop(settings, content, say=say)
+        return _workshop(settings, data, content, say=say)
     history = _history(data, content)
     if not (directory / POOLS_FILE).exists():
         _make(settings, history, pool=name if data else "web", say=say)
@@ -77,11 +77,11 @@ def open_world(root: Path, data: Path | None, *, say: Say) -> World:
     )
 
 
-def _workshop(settings: Settings, content: bytes, *, say: Say) -> World:
+def _workshop(settings: Settings, data: Path, content: bytes, *, say: Say) -> World:
     """The workshop's job: a log of days without dates, whose last day counts as yesterday."""
     directory = settings.local_dir
     today = system_clock().replace(hour=0, minute=0, second=0, microsecond=0)
-    history = read_workshop_log(content, end_utc=today)
+    history = read_workshop_log(content, end_utc=today, name=str(data))
     blobs = DirectoryBlobs(directory)
     if not (directory / POOLS_FILE).exists():
         say(f"Writing {directory}: the log, and a pools file with the workshop's policy (SLA 50 s ± 20 s, step 1).")

@@ -5,26 +5,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from rich.console import Console
-from rich.progress import Progress
-
 from scaler.explain import explained
 from scaler.pools_check import PoolCheck, check
 from scaler.record import DecisionLog, Record
+from scaler.replay.from_file import Figures, demand_file, pool_for
 from scaler.replay.replay import replay
 from scaler.replay.report import rows, scorecard, write_steps
 from scaler.wiring import node_pools_of, now, pool_inspector_of, pools_of, tick_of
-from shared.command_line import guarded, show_json, show_table
-from shared.demand_csv import read_demand_csv
+from shared.command_line import guarded, show_json, show_table, shown_progress
 from shared.errors import CloudError, ConfigurationError
-from shared.faults import validated
 from shared.pools import Pool
-from shared.series import History
 from shared.settings import load_settings
 from shared.wiring import blobs_of
-
-UNLIMITED = 10**9
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -134,14 +126,10 @@ def _replay(options: argparse.Namespace) -> int:
     """Replay a demand file; this command alone may know of training, for it refits as it goes (decision 3)."""
     from training.fit import fit  # noqa: PLC0415 - scikit-learn comes with it, and no other command needs it
 
-    history = _demand_file(options.demand)
-    pool = _replay_pool(options, history)
-    with Progress(*Progress.get_default_columns(), console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("replaying", total=len(history))
-
-        def progress(done: int, total: int, doing: str) -> None:
-            bar.update(task, completed=done, total=total, description=doing)
-
+    history = demand_file(options.demand)
+    figures = Figures(units_per_node=options.units_per_node, lead_time_min=options.lead_time_min, slo=options.slo)
+    pool = pool_for(history, figures, path=options.demand)
+    with shown_progress("replaying") as progress:
         replayed = replay(
             history,
             pool,
@@ -158,31 +146,6 @@ def _replay(options: argparse.Namespace) -> int:
         title = f"{options.demand}: SLO {options.slo:g}, {card['units_per_node']:.6g} units a node"
         show_table(rows(card), title=title)
     return 0
-
-
-def _demand_file(path: Path) -> History:
-    try:
-        return read_demand_csv(path.read_text(), name=str(path))
-    except (OSError, UnicodeDecodeError) as exc:
-        msg = f"{path} cannot be read as a CSV file: {exc}"
-        raise ConfigurationError(msg) from exc
-
-
-def _replay_pool(options: argparse.Namespace, history: History) -> Pool:
-    """Return a pool for the command's figures, free of limits: the benchmark has none."""
-    mean = float(np.nanmean(history.demand))
-    pool = {
-        "name": "replay",
-        "max_nodes": 1000,
-        "lead_time_min": options.lead_time_min,
-        "demand": {"source": "blob", "path": str(options.demand)},
-        "sizing": {
-            "kind": "capacity",
-            "units_per_node": mean / 20 if options.units_per_node is None else options.units_per_node,
-            "slo": options.slo,
-        },
-    }
-    return validated(Pool, pool, name="replay").model_copy(update={"max_nodes": UNLIMITED})
 
 
 def _chosen(pools: Sequence[Pool], name: str | None) -> list[Pool]:

@@ -10,6 +10,7 @@ from scaler.freshness import Freshness
 from shared.errors import BlobNotFound, CloudError, DemandError, ModelRefused
 from shared.forecast import Forecast
 from shared.model import Model, naive_forecast
+from shared.model_card import ModelCard
 from shared.model_store import ModelStore
 from shared.pools import CapacitySizing, Pool
 from shared.series import History
@@ -26,6 +27,8 @@ class Foresight:
     forecast: Forecast | None = None
     grounds: tuple[Reason, ...] = ()
     notes: tuple[str, ...] = ()
+    card: ModelCard | None = None
+    """Of the published model that the forecast comes from."""
 
     def noted(self, reason: Reason, note: str = "") -> "Foresight":
         """Return the foresight with one more rung."""
@@ -52,7 +55,7 @@ def foresee(pool: Pool, history: History, models: Models, *, now_utc: datetime) 
         try:
             model = models.freshness.of(model, history, now_utc=now_utc)
             forecast = model.forecast(history, now_utc=now_utc).reaching(now_utc + pool.lead_time + history.step)
-            return replace(told, forecast=forecast)
+            return replace(told, forecast=forecast, card=model.card)
         except (DemandError, ModelRefused) as exc:
             told = told.noted(Reason.MODEL_REFUSED, str(exc))
             emit(Event.MODEL_REFUSED, {"pool": pool.name, "error": str(exc)}, level=logging.ERROR)

@@ -113,6 +113,7 @@ class Tick:
                 history=seen.history,
                 forecast=foresight.forecast,
                 grounds=foresight.grounds,
+                card=foresight.card,
             )
         )
 

@@ -2,10 +2,12 @@
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from shared.errors import ForescaleError
@@ -42,6 +44,18 @@ def show_table(rows: Sequence[Mapping[str, object]], *, title: str = "", out: Co
     for row in rows:
         table.add_row(*(_told(value) for value in row.values()))
     console.print(table)
+
+
+@contextmanager
+def shown_progress(doing: str) -> Iterator[Callable[[int, int, str], None]]:
+    """Show a bar on standard error while the block runs; it is told what is done, the whole, and what is being done."""
+    with Progress(*Progress.get_default_columns(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(doing, total=None)
+
+        def told(done: int, total: int, now_doing: str) -> None:
+            bar.update(task, completed=done, total=total, description=f"{doing}: {now_doing}")
+
+        yield told
 
 
 def _told(value: object) -> str:

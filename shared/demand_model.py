@@ -2,8 +2,9 @@
 
 A model is one or several *members*. Each has an expectation (a ridge regression, or simply the level of the last day)
 and the distribution of its error: the same at all times (``ridge``), or that of situations like the present one, from
-the leaves of a forest (``forest``). Members are pooled as a mixture. Fitting is ``training.candidates``; a model's
-content is a plain dict of arrays, numbers, words and scikit-learn estimators, so that few types need trust.
+the leaves of a forest (``forest``) or from boosted trees (``boosted``). Members are pooled as a mixture. Fitting is
+``training.candidates``; a model's content is a plain dict of arrays, numbers, words and scikit-learn estimators, so
+that few types need trust.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,9 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from shared.boosting import boosted_errors
 from shared.errors import DemandError
 from shared.features import LOOK_BACK, Features, FeatureSpec, Floats, features_of
 from shared.series import History
+from shared.surprise import surprise, width_of
 
 Content = Mapping[str, Any]
 Member = Mapping[str, Any]
@@ -48,11 +51,11 @@ def demand_quantiles(content: Content, history: History, spec: FeatureSpec) -> F
 
     Raises :class:`~shared.errors.DemandError` if no demand is known in the days looked back on.
     """
-    features = features_of(history.last(1 + spec.intervals(LOOK_BACK)), spec)
+    features = features_of(history.last(1 + spec.intervals(LOOK_BACK)), spec, newest=1 + width_of(spec))
     if np.isnan(features.now[-1]):
         msg = f"no demand is known in the {LOOK_BACK.days} days before {history.end_utc.isoformat()}"
         raise DemandError(msg)
-    newest: Floats = _quantiles(content, features, slice(-1, None))[0]
+    newest: Floats = _quantiles(content, features, spec, rows=1)[0]
     return newest
 
 
@@ -62,8 +65,8 @@ def demand_quantiles_since(content: Content, history: History, spec: FeatureSpec
     Features are causal, so each row knows nothing after its interval; NaN where nothing was known yet.
     """
     rows = len(history) - first
-    features = features_of(history.last(rows + spec.intervals(LOOK_BACK)), spec)
-    return _quantiles(content, features, slice(-rows, None))
+    features = features_of(history.last(rows + spec.intervals(LOOK_BACK)), spec, newest=rows + width_of(spec))
+    return _quantiles(content, features, spec, rows=rows)
 
 
 def expected(member: Member, matrix: Floats) -> Floats:
@@ -108,19 +111,40 @@ def pooled(members: Sequence[Floats], shares: Sequence[float]) -> Floats:
     return mixed.reshape(members[0].shape)
 
 
-def _quantiles(content: Content, features: Features, rows: slice) -> Floats:
-    """Return quantiles of the demand, shape ``(rows, horizon, levels)``, never negative, never crossing."""
-    matrix = features.matrix[rows]
+def _quantiles(content: Content, features: Features, spec: FeatureSpec, *, rows: int) -> Floats:
+    """Return quantiles of the newest rows' demand, ``(rows, horizon, levels)``, never negative, never crossing."""
+    matrix = features.matrix[-rows:]
     members = [_member_ratios(member, matrix) for member in content["members"]]
     ratios = pooled(members, [member["share"] for member in content["members"]])
-    demand: Floats = np.maximum(np.exp(features.now[rows][:, None, None] + ratios) - content["floor"], 0.0)
+    now = (features.now + _surprises(content, features, spec))[-rows:]
+    demand: Floats = np.maximum(np.exp(now[:, None, None] + ratios) - content["floor"], 0.0)
     return demand
 
 
+def _surprises(content: Content, features: Features, spec: FeatureSpec) -> Floats:
+    """Return by how much each row's forecast follows the errors of the ridge just before it; 0 without a ridge."""
+    moved: Floats = np.zeros(len(features.now))
+    ridges = [member for member in content["members"] if "ridge" in member]
+    if ridges and len(moved) > 1:
+        said = features.now[:-1] + expected(ridges[0], features.matrix[:-1])[:, 0]
+        moved[1:] = surprise(features.log_demand[1:] - said, width_of(spec), bound=ridges[0]["surprise"])
+    return moved
+
+
 def _member_ratios(member: Member, matrix: Floats) -> Floats:
-    around = _forest_errors(member, matrix) if "forest" in member else member["errors"][np.newaxis]
+    around = _errors(member, matrix)
     ratios: Floats = np.maximum.accumulate(expected(member, matrix)[:, :, np.newaxis] + around, axis=2)
     return ratios
+
+
+def _errors(member: Member, matrix: Floats) -> Floats:
+    """Return the quantiles of the member's error, shape ``(rows or 1, horizon, levels)``."""
+    if "forest" in member:
+        return _forest_errors(member, matrix)
+    if "boosted" in member:
+        return boosted_errors(member, with_expected(member, matrix), LEVELS)
+    usual: Floats = member["errors"][np.newaxis]
+    return usual
 
 
 def _forest_errors(member: Member, matrix: Floats) -> Floats:

@@ -8,12 +8,17 @@
     │   └── DemandUnavailable     … because its source did not answer: the next tick may do better
     ├── ModelRefused              the model cannot be trusted: fall to the next rung of the ladder
     ├── TrainingRefused           this history cannot make a model: publish nothing, say why
+    ├── RequestRefused            the caller must change what it asks for
+    │   └── KeyReused             … or the idempotency key under which it asks for something else
+    ├── RunNotFound               no retraining is known by that id
+    ├── PoolUnknown               the pools file has no such pool
     ├── BlobNotFound              nothing is stored under that name
     ├── BlobChanged               another writer was first: read again, then decide again
     ├── CloudError                a cloud call failed for good
     │   ├── Transient             … but may succeed at the next tick
     │   │   ├── PoolBusy          an operation is in progress
     │   │   ├── PoolChanged       the pool is not what was read: read again
+    │   │   ├── RunPending        a retraining is reserved, its job not yet accepted: ask again, nothing gets lost
     │   │   └── Throttled         wait ``retry_after`` first
     │   ├── CapacityError         asking again soon is useless: back off
     │   │   ├── QuotaExceeded     a person must raise a quota
@@ -21,6 +26,9 @@
     │   │   └── SubnetFull        a person must enlarge the subnet
     │   ├── Forbidden             a person must grant the action it names
     │   ├── PoolNotFound          a person must correct the pools file
+    │   ├── WorkspaceNotFound     a person must correct the settings of Azure ML
+    │   ├── ComputeNotFound       a person must create the compute cluster, or name another
+    │   ├── JobNotFound           the training service knows no such job
     │   └── PoolUnsupported       this kind of pool cannot be scaled by us
     └── TickFailed                at least one pool failed; raised last, so that the invocation is red
 """
@@ -50,6 +58,22 @@ class ModelRefused(ForescaleError):
 
 class TrainingRefused(ForescaleError):
     """The history is too short, constant or empty: no honest model can come of it."""
+
+
+class RequestRefused(ForescaleError):
+    """A request over HTTP asks for something that cannot be; the message lists every fault."""
+
+
+class KeyReused(RequestRefused):
+    """The same idempotency key came with another request."""
+
+
+class RunNotFound(ForescaleError):
+    """No retraining run is known by that id."""
+
+
+class PoolUnknown(ForescaleError):
+    """The pools file has no pool of that name."""
 
 
 class BlobNotFound(ForescaleError):
@@ -88,6 +112,15 @@ class Throttled(Transient):
         self.retry_after = retry_after
 
 
+class RunPending(Transient):
+    """A retraining is reserved as ``run_id``, but it is not known that its job was accepted."""
+
+    def __init__(self, message: str, *, run_id: str, retry_after: timedelta) -> None:
+        super().__init__(message)
+        self.run_id = run_id
+        self.retry_after = retry_after
+
+
 class CapacityError(CloudError):
     """More nodes cannot be had now; asking again at once is useless."""
 
@@ -110,6 +143,18 @@ class Forbidden(CloudError):
 
 class PoolNotFound(CloudError):
     """The cluster or node pool does not exist."""
+
+
+class WorkspaceNotFound(CloudError):
+    """The Azure ML workspace does not exist, or the identity cannot see it."""
+
+
+class ComputeNotFound(CloudError):
+    """The compute cluster that trains does not exist, or cannot run a job."""
+
+
+class JobNotFound(CloudError):
+    """The training service has no job of that id."""
 
 
 class PoolUnsupported(CloudError):

@@ -6,7 +6,6 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from shared.series import History
@@ -23,7 +22,6 @@ EPOCH_WEEKDAY = 3
 SATURDAY = 5
 LOOK_BACK = timedelta(days=9)
 """The longest lag is a week; a day more carries the reference level, one more makes up for the grid."""
-SHORT_WINDOW = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,20 +94,12 @@ def rolling_mean(values: Floats, width: int) -> Floats:
 
 def rolling_max(values: Floats, width: int) -> Floats:
     """Maximum of the known values among the last ``width``; NaN where none is known."""
-    filled = np.where(np.isnan(values), -np.inf, values)
-    padded = np.concatenate([np.full(width - 1, -np.inf), filled])
-    out = sliding_window_view(padded, width).max(axis=1) if width <= SHORT_WINDOW else _long_max(filled, width)
-    return np.where(np.isinf(out), np.nan, out)
-
-
-def _long_max(filled: Floats, width: int) -> Floats:
-    """Running maximum by doubling: log2(width) passes instead of width."""
-    out, have = filled.copy(), 1
-    while have < width:
+    out, have = np.where(np.isnan(values), -np.inf, values), 1
+    while have < min(width, len(out)):  # by doubling: log2(width) passes instead of width
         jump = min(have, width - have)
-        out[jump:] = np.maximum(out[jump:], out[:-jump].copy()) if jump < len(out) else out[jump:]
+        out[jump:] = np.maximum(out[jump:], out[:-jump])
         have += jump
-    return out
+    return np.where(np.isinf(out), np.nan, out)
 
 
 def carried(values: Floats) -> Floats:
@@ -191,28 +181,40 @@ def seasonal(z: Floats, level: Floats, spec: FeatureSpec) -> dict[str, Floats]:
         out |= {f"{name}+{k}": lagged(smooth, lag - k) - level for k in range(ahead + 1)}
         out[f"{name}_change"] = z - lagged(z, lag)
         out[f"{name}_peak"] = lagged(peak, lag - ahead - 1) - level
-    at = np.stack([lagged(z, d * day - 1) for d in range(1, 8)])
-    window = np.stack([lagged(rolling_max(z, ahead), d * day - ahead) for d in range(1, 8)])
-    for name, stack in (("usual", at), ("usual_window", window)):
-        known = ~np.isnan(stack).all(axis=0)
-        middle, top = np.full(len(z), np.nan), np.full(len(z), np.nan)
-        middle[known], top[known] = np.nanmedian(stack[:, known], axis=0), np.nanmax(stack[:, known], axis=0)
-        out |= {name: middle - level, f"{name}_max": top - level}
     return out
 
 
-def features_of(history: History, spec: FeatureSpec) -> Features:
-    """Return the features of every interval of the history."""
+def usual(z: Floats, level: Floats, spec: FeatureSpec, *, newest: slice) -> dict[str, Floats]:
+    """The middle and the top of the last seven days at this time of day, of the newest rows alone: medians are dear."""
+    day, ahead = spec.per_day, spec.horizon
+    out: dict[str, Floats] = {}
+    if day <= ahead + 2:
+        return out
+    peak = rolling_max(z, ahead)
+    at = np.stack([lagged(z, d * day - 1)[newest] for d in range(1, 8)])
+    window = np.stack([lagged(peak, d * day - ahead)[newest] for d in range(1, 8)])
+    for name, stack in (("usual", at), ("usual_window", window)):
+        known = ~np.isnan(stack).all(axis=0)
+        middle, top = np.full(stack.shape[1], np.nan), np.full(stack.shape[1], np.nan)
+        middle[known], top[known] = np.nanmedian(stack[:, known], axis=0), np.nanmax(stack[:, known], axis=0)
+        out |= {name: middle - level[newest], f"{name}_max": top - level[newest]}
+    return out
+
+
+def features_of(history: History, spec: FeatureSpec, *, newest: int | None = None) -> Features:
+    """Return the features of every interval of the history, or of the ``newest`` alone: the same rows, but sooner."""
+    rows = slice(-min(newest or len(history), len(history)), None)
     z = np.log(history.demand + spec.floor)
     level = carried(rolling_mean(z, spec.per_day))
     short = rolling_mean(z, max(2, spec.intervals(timedelta(minutes=15))))
     start_s, step_s = (history.start_utc - EPOCH).total_seconds(), history.step.total_seconds()
     starts_s = np.floor(start_s + step_s * np.arange(len(history))).astype(np.int64)
-    columns = recent(z, level, spec) | seasonal(z, level, spec) | calendar(starts_s, spec)
+    columns = {name: column[rows] for name, column in (recent(z, level, spec) | seasonal(z, level, spec)).items()}
+    columns |= usual(z, level, spec, newest=rows) | calendar(starts_s[rows], spec)
     return Features(
         matrix=np.column_stack(list(columns.values())),
-        now=carried(np.where(np.isnan(z), short, z)),
-        log_demand=z,
+        now=carried(np.where(np.isnan(z), short, z))[rows],
+        log_demand=z[rows],
         names=tuple(columns),
     )
 

@@ -46,7 +46,7 @@ class Fitted:
         match self.family:
             case Family.SEASONAL_NAIVE:
                 return NAIVE_LEVELS
-            case Family.RIDGE | Family.FOREST:
+            case Family.RIDGE | Family.BOOSTING | Family.FOREST:
                 return LEVELS
             case Family.RESPONSE_TIME:
                 return MIDDLE
@@ -61,7 +61,7 @@ class Fitted:
         match self.family:
             case Family.SEASONAL_NAIVE:
                 return seasonal_naive(history, horizon=self.horizon, levels=self.levels)
-            case Family.RIDGE | Family.FOREST:
+            case Family.RIDGE | Family.BOOSTING | Family.FOREST:
                 return demand_quantiles(self.content, history, self._spec)
             case Family.RESPONSE_TIME:
                 return response_time_forecast(self.content, history)
@@ -74,7 +74,7 @@ class Fitted:
         Row ``r`` is what :meth:`quantiles` says to ``history.first(first + r + 1)``; shape ``(rows, horizon, levels)``.
         A row whose past is too short is NaN.
         """
-        if self.family in {Family.RIDGE, Family.FOREST}:
+        if self.family in {Family.RIDGE, Family.BOOSTING, Family.FOREST}:
             return demand_quantiles_since(self.content, history, self._spec, first=first)
         rows = np.full((len(history) - first, self.horizon, len(self.levels)), np.nan)
         for row in range(len(rows)):

@@ -14,6 +14,7 @@ class Family(StrEnum):
 
     SEASONAL_NAIVE = "seasonal_naive"
     RIDGE = "ridge"
+    BOOSTING = "boosting"
     FOREST = "forest"
     RESPONSE_TIME = "response_time"
 
@@ -30,6 +31,26 @@ class TrainingWindow(CardPart):
     start_utc: AwareDatetime
     end_utc: AwareDatetime
     intervals: Annotated[int, Field(ge=1)]
+
+
+class PriceTable(CardPart):
+    """What a walk over recent demand taught about the price of a miss, for a pool that remembers nothing yet.
+
+    See ``scaler.core.calibration``: ``missed`` are the fading misses of each price's plan, out of ``seen`` intervals.
+    """
+
+    missed: tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...]
+    seen: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    units_per_node: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    """Prices are in nodes: with nodes of another size the table says nothing."""
+
+
+class Trial(CardPart):
+    """How one model did over the demand that the verdict rests on, which it had not seen."""
+
+    name: str
+    """The family, or the version of the champion."""
+    scores: dict[str, float]
 
 
 class ModelCard(CardPart):
@@ -52,7 +73,11 @@ class ModelCard(CardPart):
     """Versions the model was made with, by distribution name."""
     training: TrainingWindow
     scores: dict[str, float] = {}
-    """What it scored on data it had not seen, by name; units in the names."""
+    """What it promises: its scores on demand it had not seen, by name; units in the names (docs/training.md)."""
+    trials: tuple[Trial, ...] = ()
+    """All that competed with it, over the same demand."""
+    prices: PriceTable | None = None
+    """What its walk learnt; it calibrates a pool's first ticks."""
     reason: str = ""
     """Why it was made, and how the choice fell."""
     created_at: AwareDatetime

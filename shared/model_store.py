@@ -110,16 +110,22 @@ class ModelStore:
         Raises :class:`~shared.errors.ModelRefused`, :class:`~shared.errors.BlobNotFound`,
         :class:`~shared.errors.BlobChanged`.
         """
-        current = self.pointer(pool)
+        previous, etag = self._pointer_to_replace(pool)
         self.load(pool, version)
-        previous = current[0].version if current else None
         pointer = Pointer(version=version, previous=previous, since=now_utc, reason=reason)
-        self._blobs.write(
-            _pointer_name(pool),
-            pointer.model_dump_json(indent=2).encode(),
-            if_etag=current[1] if current else None,
-        )
+        self._blobs.write(_pointer_name(pool), pointer.model_dump_json(indent=2).encode(), if_etag=etag)
         return pointer
+
+    def _pointer_to_replace(self, pool: str) -> tuple[str | None, str | None]:
+        """Return the version that serves and the pointer's etag; a damaged pointer names none, and may be replaced."""
+        try:
+            blob = read_whole(self._blobs, _pointer_name(pool))
+        except BlobNotFound:
+            return None, None
+        try:
+            return _parsed_pointer(pool, blob.data).version, blob.etag
+        except ModelRefused:
+            return None, blob.etag
 
     def versions(self, pool: str) -> Sequence[str]:
         """Return the complete versions of a pool, oldest first."""

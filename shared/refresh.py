@@ -11,8 +11,9 @@ import numpy as np
 
 from shared.demand_model import Content, Member, expected, scaled, with_expected
 from shared.errors import TrainingRefused
-from shared.features import LOOK_BACK, FeatureSpec, Floats, features_of, targets
+from shared.features import LOOK_BACK, FeatureSpec, Floats, Ints, features_of, targets
 from shared.series import History
+from shared.surprise import bound_of, width_of
 
 MOST_DAYS = 60
 """Days of history that a model looks at when it is fitted or refreshed."""
@@ -26,12 +27,16 @@ FEWEST_ROWS = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """What a member is fitted on: features ``(rows, columns)``, log-ratios ``(rows, horizon)``, and each row's age."""
+    """What a member is fitted on: features ``(rows, columns)``, log-ratios ``(rows, horizon)``, and each row's age.
+
+    ``interval`` is each row's place on the grid: rows with an unknown future are left out.
+    """
 
     spec: FeatureSpec
     matrix: Floats
     target: Floats
     age_days: Floats
+    interval: Ints
 
     def faded(self, half_life_days: float) -> Floats:
         """Return weights that halve with each half-life."""
@@ -59,6 +64,7 @@ def rows_of(history: History, spec: FeatureSpec) -> Rows:
         matrix=features.matrix[chosen],
         target=target[chosen],
         age_days=(len(history) - rows[chosen]) / spec.per_day,
+        interval=rows[chosen],
     )
 
 
@@ -76,7 +82,7 @@ def refreshed(content: Content, history: History, spec: FeatureSpec) -> Content:
 
 
 def expectation(rows: Rows) -> dict[str, Any]:
-    """Fit one ridge regression for all horizons at once."""
+    """Fit one ridge regression for all horizons at once, and the bound beyond which its errors are a surprise."""
     from sklearn.linear_model import Ridge  # noqa: PLC0415 - the timer's import path stays free of scikit-learn
 
     seen = np.isfinite(rows.matrix).sum(axis=0) > 0
@@ -86,7 +92,10 @@ def expectation(rows: Rows) -> dict[str, Any]:
     scales: dict[str, Any] = {"mean": mean, "sd": sd}
     ridge = Ridge(alpha=RIDGE_ALPHA * float(np.sqrt(len(rows.target))))
     ridge.fit(scaled(scales, rows.matrix), rows.target, sample_weight=rows.faded(HALF_LIFE_DAYS))
-    return scales | {"ridge": ridge}
+    member = scales | {"ridge": ridge}
+    errors = np.full(rows.interval[-1] - rows.interval[0] + 1, np.nan)
+    errors[rows.interval - rows.interval[0]] = rows.target[:, 0] - expected(member, rows.matrix)[:, 0]
+    return member | {"surprise": bound_of(errors, width_of(rows.spec))}
 
 
 def leaf_tables(member: Member, rows: Rows, *, weight: Floats) -> dict[str, Any]:

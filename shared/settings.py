@@ -91,6 +91,12 @@ class Settings(BaseModel):
     aml_experiment: str = "mlopspython"
     """Name of the Azure ML experiment that collects the runs."""
 
+    aml_pipeline: str | None = None
+    """Name of a published pipeline (the workshop's `training-pipeline`) to run with `azureml`, instead of our code."""
+
+    aml_identity_client_id: str | None = None
+    """Client id of the compute cluster's user-assigned identity; unset: its system-assigned one."""
+
     local_dir: Path = Field(default=Path(".forescale"))
     """Directory of the local backend."""
 

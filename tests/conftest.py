@@ -10,12 +10,17 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
 SHARED_FOLDER = ROOT.parent / "shared"
 AZURITE_STARTS_WITHIN_S = 60
 AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """The emulator's account key, the same on every machine and published in its documentation."""
+
+settings.register_profile("quick", max_examples=25, deadline=None)
+settings.register_profile("whole", max_examples=100, deadline=None)
+settings.load_profile("whole" if os.environ.get("REQUIRE_ALL") == "1" else "quick")
 
 
 @pytest.hookimpl(wrapper=True)

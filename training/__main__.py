@@ -1,19 +1,27 @@
-"""``python -m training``: fit, promote, roll back, tell how the models stand. A training job runs the same."""
+"""``python -m training``: fit, evaluate, promote, roll back, tell how models stand. A training job runs the same."""
 
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from scaler.blob_demand import BlobDemandSource
-from shared.command_line import guarded, show_json, show_table
-from shared.errors import ConfigurationError
-from shared.model_card import ModelCard
+from scaler.replay.from_file import Figures, demand_file, pool_for
+from shared.command_line import FAILED, guarded, show_json, show_table, shown_progress
+from shared.errors import ConfigurationError, TrainingRefused
 from shared.model_store import ModelStore
-from shared.pools import POOLS_FILE, BlobDemand, Pool, read_pools
-from shared.ports import read_whole
+from shared.pools import CapacitySizing, Pool
+from shared.series import History
 from shared.settings import Settings, load_settings
 from shared.wiring import blobs_of, clock_of
-from training.fit import fit, publish
+from training.histories import training_history
+from training.job import is_failed
+from training.promote import best_of
+from training.promotion import rolled_back
+from training.results import PoolStage
+from training.retraining import new_run_id
+from training.train import Wishes, compete
+from training.walk_forward import FEWEST_INTERVALS
+from training.wiring import job_of, pools_named
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,11 +34,20 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description="Make, judge and publish models.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--pool", help="only this pool (default: all in the pools file)")
+    shared.add_argument("--pool", action="append", help="only this pool, may be repeated (default: all of them)")
     shared.add_argument("--json", action="store_true", help="for machines")
 
-    command = commands.add_parser("fit", parents=[shared], help="fit a model, publish it, let it serve")
+    command = commands.add_parser("fit", parents=[shared], help="compete, judge, publish; serve if better")
+    command.add_argument("--force", action="store_true", help="let the result serve, whatever the verdict")
+    command.add_argument("--quick", action="store_true", help="fit one family, judge nothing, let it serve")
+    command.add_argument("--run-id", default="", help="name of the run, as retraining chose it")
     command.set_defaults(run=_fit)
+    command = commands.add_parser("evaluate", parents=[shared], help="what every family would have cost and missed")
+    command.add_argument("demand", nargs="?", type=Path, help="a CSV file with timestamp,demand, instead of a pool")
+    command.add_argument("--units-per-node", type=float, help="for a file: demand one node serves (default: mean / 20)")
+    command.add_argument("--lead-time-min", type=float, default=10, help="for a file: until an ordered node serves")
+    command.add_argument("--slo", type=float, default=0.99, help="for a file: share of intervals to serve")
+    command.set_defaults(run=_evaluate)
     command = commands.add_parser("status", parents=[shared], help="which models there are, and which serves")
     command.set_defaults(run=_status)
     command = commands.add_parser("promote", parents=[shared], help="let a published version serve")
@@ -44,25 +61,75 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _fit(options: argparse.Namespace) -> int:
+    """Train each pool; one that cannot be trained does not stop the others, but the exit code tells."""
     settings = load_settings()
-    store, now_utc = ModelStore(blobs_of(settings)), clock_of(settings)()
-    cards = []
-    for pool in _pools(settings, options.pool):
-        demand = pool.demand if isinstance(pool.demand, BlobDemand) else BlobDemand(source="blob")
-        source = BlobDemandSource(blobs_of(settings), demand, pool=pool.name, days=None)
-        history = source.history(now_utc)
-        card = publish(store, pool, history, fit(pool, history), now_utc=now_utc)
-        store.promote(pool.name, card.version, now_utc=now_utc, reason=card.reason or "fitted on the latest history")
-        cards.append(card)
-    _show(cards, options, title="Published")
+    pools = pools_named(settings, tuple(options.pool or ()))
+    run_id = options.run_id or new_run_id(clock_of(settings)(), "by-hand")
+    with shown_progress("training") as progress:
+        wishes = Wishes(force=options.force, quick=options.quick, progress=progress)
+        told = job_of(settings).run(pools, run_id=run_id, wishes=wishes)
+    if options.json:
+        show_json(told.model_dump(mode="json"))
+    else:
+        rows = [
+            {"pool": name, "outcome": result.stage.value, "version": result.version, "why": result.why}
+            for name, result in told.pools.items()
+        ]
+        show_table(rows, title="Trained")
+    unwilling = options.run_id == "" and any(result.stage is PoolStage.REFUSED for result in told.pools.values())
+    return FAILED if is_failed(told) or unwilling else 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    """Show how every family would have done, on a file or on each pool's history."""
+    told: list[dict[str, object]] = []
+    for pool, history in _to_evaluate(options):
+        with shown_progress(pool.name) as progress:
+            competition = compete(pool, history, progress=progress)
+        if competition is None:
+            msg = f"{pool.name}: {len(history)} intervals are too few to judge on ({FEWEST_INTERVALS} are needed)"
+            raise TrainingRefused(msg)
+        winner, _ = best_of(competition.judged, slo=_slo_of(pool))
+        told += [
+            {"pool": pool.name, "family": judged.name, "best": judged is winner, **judged.scores}
+            for judged in competition.judged
+        ]
+    if options.json:
+        show_json(told)
+    else:
+        names = {"family": "family", "best": "best", "attained": "attained", "misses": "misses", "cost": "cost"}
+        names |= {"node_hours": "node-hours", "pinball_50": "pb .5", "pinball_90": "pb .9", "pinball_99": "pb .99"}
+        for name in dict.fromkeys(row["pool"] for row in told):
+            rows = [{short: row[key] for key, short in names.items()} for row in told if row["pool"] == name]
+            show_table(rows, title=f"{name}: walk-forward over {told[0]['scored_intervals']:,.0f} intervals")
     return 0
+
+
+def _to_evaluate(options: argparse.Namespace) -> list[tuple[Pool, History]]:
+    if options.demand is not None:
+        history = demand_file(options.demand)
+        figures = Figures(units_per_node=options.units_per_node, lead_time_min=options.lead_time_min, slo=options.slo)
+        return [(pool_for(history, figures, path=options.demand), history)]
+    settings = load_settings()
+    now_utc = clock_of(settings)()
+    chosen = [
+        pool for pool in pools_named(settings, tuple(options.pool or ())) if isinstance(pool.sizing, CapacitySizing)
+    ]
+    if not chosen:
+        msg = "no pool chosen is sized by capacity: only those can be judged by nodes and misses"
+        raise ConfigurationError(msg)
+    return [(pool, training_history(blobs_of(settings), pool, now_utc=now_utc)) for pool in chosen]
+
+
+def _slo_of(pool: Pool) -> float:
+    return pool.sizing.slo if isinstance(pool.sizing, CapacitySizing) else 1.0
 
 
 def _status(options: argparse.Namespace) -> int:
     settings = load_settings()
     store = ModelStore(blobs_of(settings))
     rows = []
-    for pool in _pools(settings, options.pool):
+    for pool in pools_named(settings, tuple(options.pool or ())):
         pointed = store.pointer(pool.name)
         serving = pointed[0].version if pointed else None
         rows += [
@@ -90,47 +157,16 @@ def _rollback(options: argparse.Namespace) -> int:
     settings = load_settings()
     pool = _one_pool(settings, options.pool)
     store, now_utc = ModelStore(blobs_of(settings)), clock_of(settings)()
-    pointed = store.pointer(pool.name)
-    if pointed is None or pointed[0].previous is None:
-        msg = f"pool {pool.name!r} has no version before the present one to roll back to"
-        raise ConfigurationError(msg)
-    pointer = store.promote(pool.name, pointed[0].previous, now_utc=now_utc, reason=options.reason)
+    pointer = rolled_back(store, pool.name, now_utc=now_utc, reason=options.reason)
     show_json(pointer.model_dump(mode="json"))
     return 0
 
 
-def _pools(settings: Settings, name: str | None) -> list[Pool]:
-    pools = read_pools(read_whole(blobs_of(settings), POOLS_FILE).data)
-    chosen = [pool for pool in pools if name in {None, pool.name}]
-    if not chosen:
-        msg = f"{POOLS_FILE} has no pool {name!r}; it has {', '.join(pool.name for pool in pools)}"
+def _one_pool(settings: Settings, names: Sequence[str] | None) -> Pool:
+    if names is None or len(set(names)) != 1:
+        msg = "say which pool, and one only: --pool NAME"
         raise ConfigurationError(msg)
-    return chosen
-
-
-def _one_pool(settings: Settings, name: str | None) -> Pool:
-    if name is None:
-        msg = "say which pool: --pool NAME"
-        raise ConfigurationError(msg)
-    return _pools(settings, name)[0]
-
-
-def _show(cards: Sequence[ModelCard], options: argparse.Namespace, *, title: str) -> None:
-    if options.json:
-        show_json([card.model_dump(mode="json") for card in cards])
-        return
-    rows = [
-        {
-            "pool": card.pool,
-            "version": card.version,
-            "family": card.family.value,
-            "intervals": card.training.intervals,
-            "bytes": card.size_bytes,
-            "scores": ", ".join(f"{name} {score:.4f}" for name, score in card.scores.items()),
-        }
-        for card in cards
-    ]
-    show_table(rows, title=title)
+    return pools_named(settings, tuple(names))[0]
 
 
 if __name__ == "__main__":

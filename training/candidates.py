@@ -1,4 +1,4 @@
-"""The families of demand models that compete: a ridge, and a blend of two forests."""
+"""The families of demand models that compete: a ridge, boosted trees around it, and a blend of two forests."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from shared.errors import TrainingRefused
 from shared.features import FeatureSpec, Floats
 from shared.refresh import HALF_LIFE_DAYS, Rows, exceeded, expectation, leaf_tables
 from shared.series import History
+from training.boosting import boosted_member
 
 Content = dict[str, Any]
 
@@ -66,6 +67,11 @@ def fit_ridge(rows: Rows) -> Content:
 def fit_forests(rows: Rows, blend: tuple[ForestSettings, ...] = BLEND) -> Content:
     """Fit a blend of forests."""
     return _content(rows.spec, [_forest(rows, settings) for settings in blend])
+
+
+def fit_boosting(rows: Rows) -> Content:
+    """Fit boosted trees around the ridge (``training.boosting``)."""
+    return _content(rows.spec, [boosted_member(rows)])
 
 
 def _forest(rows: Rows, settings: ForestSettings) -> Content:

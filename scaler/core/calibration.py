@@ -43,8 +43,9 @@ class Budget:
     """Highest rate to aim at, as a multiple of what the SLO allows."""
     credit_misses: float = 12.0
     """Credit is kept up to here, or up to ``patience``'s share: a quiet month must not pay for a bad day."""
-    prior_misses: float = 1.0
-    """Weight of the forecast's own opinion beside the table, as the intervals that allow so many misses."""
+    doubt_misses: float = 1.0
+    """Added to every plan's misses, so that a short history does not look perfect. Until the table has seen the
+    intervals that allow so many, the forecast's own opinion stands in for those that are lacking."""
 
     @property
     def allowed(self) -> float:
@@ -106,11 +107,14 @@ def judged(calibration: Calibration, history: History, plans: Plans, budget: Bud
 def ruling_price(calibration: Calibration, expected_misses: NDArray[np.float64], budget: Budget) -> int:
     """Return the index of the lowest price whose plan keeps the rate asked now; the highest if none does.
 
-    ``expected_misses`` is the forecast's own opinion of each price's rate, shape ``(prices,)``; while the table has
-    seen little it is what counts.
+    ``expected_misses`` is the forecast's own opinion of each price's rate, shape ``(prices,)``: it fills what the table
+    has not seen yet, and says nothing once there is enough. The doubt grows as that opinion leaves, or a new pool would
+    begin with the highest price.
     """
-    weight = budget.prior_misses / budget.allowed
-    rate = (calibration.table + weight * expected_misses) / (calibration.seen + weight)
+    enough = budget.doubt_misses / budget.allowed
+    lacking = max(0.0, enough - calibration.seen)
+    doubt = budget.doubt_misses - lacking * budget.allowed
+    rate = (calibration.table + doubt + lacking * expected_misses) / (calibration.seen + lacking)
     good = np.flatnonzero(rate <= asked_rate(calibration, budget))
     return int(good[0]) if len(good) else len(PRICES) - 1
 

@@ -9,12 +9,14 @@ import numpy as np
 
 from scaler.core.calibration import Budget, Plans, judged, ruling_price
 from scaler.core.guards import Surroundings, guarded
+from scaler.core.inheritance import inherited
 from scaler.core.memory import Memory, Step
 from scaler.core.orders import Order, own_ledger, plans_ledger
 from scaler.core.pool import PoolState, Resize
 from scaler.core.reasons import Reason
 from scaler.core.sizing import PRICES, Worth, sized, worth
 from shared.forecast import Forecast
+from shared.model_card import ModelCard
 from shared.pools import CapacitySizing, Mode, Pool, ResponseTimeSizing
 from shared.series import History
 
@@ -37,6 +39,8 @@ class Situation:
     history: History | None = None
     forecast: Forecast | None = None
     grounds: tuple[Reason, ...] = ()
+    card: ModelCard | None = None
+    """Of the published model that the forecast comes from; None if it comes from a fallback."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +132,8 @@ def _wish(situation: Situation) -> _Wish:
 
 def _capacity(situation: Situation, sizing: CapacitySizing, forecast: Forecast, history: History) -> _Wish:
     """Buy what the SLO is worth in each interval that an order made now can still serve."""
-    memory, lead_time = situation.memory, situation.pool.lead_time
+    memory = inherited(situation.memory, situation.card, units_per_node=sizing.units_per_node)
+    lead_time = situation.pool.lead_time
     setting, budget = situation.state.setting, Budget(slo=sizing.slo)
     plans = Plans(
         own=own_ledger(memory.orders, lead_time=lead_time, nodes_before=setting),

@@ -36,6 +36,8 @@ class Memory:
     step: Step | None = None
     operation: OperationInFlight | None = None
     setback: Setback | None = None
+    model_version: str | None = None
+    """The published model that last forecast for the pool."""
 
     def refused(self, setting: int) -> "Memory":
         """Correct the latest order: the platform did not take it, so the pool stays at ``setting``."""

@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from scaler.core.calibration import Calibration
 from scaler.core.decide import Situation, decide
 from scaler.core.memory import Memory
 from scaler.core.orders import lead_intervals
@@ -32,6 +33,8 @@ RECENT = timedelta(days=2)
 WARM_UP_SHARE = 0.4
 """Share of the training part that is walked through before scoring begins, so that the price of a miss is learnt."""
 SHOWN_LEVEL = 0.99
+TOLD_LEVELS = (0.5, 0.9, 0.99)
+"""Levels whose forecasts are kept for judging them."""
 
 Fit = Callable[[Pool, History], Fitted]
 Progress = Callable[[int, int, str], None]
@@ -43,15 +46,30 @@ class Replayed:
     """What was decided, and what had been forecast, for each interval of the history; NaN before the walk began.
 
     ``desired[i]`` was decided after interval ``i``. ``median[i]`` and ``upper[i]`` are the forecast *for* interval
-    ``i`` at the last moment to order nodes for it, one lead time before; ``upper`` is at the SLO's level.
+    ``i`` at the last moment to order nodes for it, one lead time before; ``upper`` is at the SLO's level,
+    ``told[i]`` at ``TOLD_LEVELS``. ``calibration`` is what the walk learnt by its end.
     """
 
     workload: Workload
     desired: NDArray[np.float64]
     median: NDArray[np.float64]
     upper: NDArray[np.float64]
+    told: NDArray[np.float64]
+    calibration: Calibration
     refits: int
     families: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """Where a walk begins, where scoring begins, and before which intervals a model is fitted, all as indices.
+
+    What lies between ``begins`` and ``scored_from`` is walked through so that the price of a miss is learnt.
+    """
+
+    begins: int
+    scored_from: int
+    origins: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,41 +88,47 @@ def replay(
 
     Raises :class:`ConfigurationError` if the share leaves nothing to learn from or nothing to score.
     """
-    sizing = pool.sizing
-    if not isinstance(sizing, CapacitySizing):
-        msg = f"pool {pool.name!r} is sized by response time: only capacity can be replayed"
-        raise ConfigurationError(msg)
     scored_from = int(len(history) * evaluate_from)
     begins = int(scored_from * (1 - WARM_UP_SHARE))
     if begins < 1 or scored_from >= len(history):
         msg = f"scoring from {evaluate_from:g} of {len(history)} intervals leaves nothing to learn from or to score"
         raise ConfigurationError(msg)
+    weekly = range(scored_from, len(history), max(1, round(REFIT_EVERY / history.step)))
+    course = Course(begins=begins, scored_from=scored_from, origins=frozenset({begins, *weekly}))
+    return walked(history, pool, course, fit=fit, progress=progress)
+
+
+def walked(history: History, pool: Pool, course: Course, *, fit: Fit, progress: Progress = lambda *_: None) -> Replayed:
+    """Walk through the history along a course and return the decisions; see :func:`replay`."""
+    sizing = pool.sizing
+    if not isinstance(sizing, CapacitySizing):
+        msg = f"pool {pool.name!r} is sized by response time: only capacity can be replayed"
+        raise ConfigurationError(msg)
     walk = _Walk(history, pool)
-    for block in _blocks(history, begins=begins, scored_from=scored_from):
+    for block in _blocks(history, course):
         progress(block.first, len(history), "fitting" if block.fits else "deciding")
         if block.fits:
             walk.fit(fit, block.first)
         else:
             walk.refresh(block.first)
-        if block.first == scored_from:
+        if block.first == course.scored_from:
             walk.open_budget()
         walk.decide_through(block)
     workload = Workload(
         demand=history.demand,
         units_per_node=sizing.units_per_node,
         lead_intervals=walk.lead,
-        first=scored_from,
+        first=course.scored_from,
     )
     return walk.result(workload)
 
 
-def _blocks(history: History, *, begins: int, scored_from: int) -> Iterator[_Block]:
-    """Cut the walk: a fit at its beginning, where scoring begins and every week from there; a refresh every day."""
-    weekly, daily = (max(1, round(every / history.step)) for every in (REFIT_EVERY, REFRESH_EVERY))
-    fits = {begins, *range(scored_from, len(history), weekly)}
-    cuts = sorted(fits | set(range(scored_from, len(history), daily)))
+def _blocks(history: History, course: Course) -> Iterator[_Block]:
+    """Cut the walk: a fit at each origin, a refresh every day once scoring has begun."""
+    daily = range(course.scored_from, len(history), max(1, round(REFRESH_EVERY / history.step)))
+    cuts = sorted(cut for cut in course.origins.union(daily) if cut < len(history))
     for first, stop in pairwise([*cuts, len(history)]):
-        yield _Block(first=first, stop=stop, fits=first in fits)
+        yield _Block(first=first, stop=stop, fits=first in course.origins)
 
 
 class _Walk:
@@ -120,6 +144,7 @@ class _Walk:
         self._desired = np.full(len(history), np.nan)
         self._median = np.full(len(history) + self.lead + 1, np.nan)
         self._upper = np.full(len(history) + self.lead + 1, np.nan)
+        self._told = np.full((len(history) + self.lead + 1, len(TOLD_LEVELS)), np.nan)
         self._fitted: Fitted | None = None
         self._families: list[str] = []
 
@@ -161,6 +186,8 @@ class _Walk:
             desired=desired,
             median=self._median[: len(desired)],
             upper=self._upper[: len(desired)],
+            told=self._told[: len(desired)],
+            calibration=self._memory.calibration,
             refits=len(self._families),
             families=tuple(dict.fromkeys(self._families)),
         )
@@ -199,5 +226,6 @@ class _Walk:
         if forecast is not None and len(forecast) > self.lead:
             sizing = self._pool.sizing
             level = sizing.slo if isinstance(sizing, CapacitySizing) else SHOWN_LEVEL
-            self._median[interval + self.lead + 1] = forecast.median[self.lead]
-            self._upper[interval + self.lead + 1] = forecast.quantile(level)[self.lead]
+            served = interval + self.lead + 1
+            told = np.interp((*TOLD_LEVELS, level), forecast.levels, forecast.values[self.lead])
+            self._told[served], self._median[served], self._upper[served] = told[:-1], told[0], told[-1]

@@ -83,7 +83,7 @@ def refusal_of(data: bytes) -> str:
     return str(told.value)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(flips=st.lists(st.tuples(st.integers(0, len(SMALL) - 1), st.integers(0, 255)), min_size=1, max_size=6))
 def test_a_damaged_log_is_read_or_refused(flips: list[tuple[int, int]]) -> None:
     damaged = bytearray(SMALL)
@@ -128,3 +128,34 @@ def test_an_array_that_claims_to_be_huge_takes_no_memory() -> None:
 
     with pytest.raises(DemandError, match=r"needs .* bytes, .* are left"):
         read_workshop_log(huge, end_utc=TODAY)
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        pytest.param(b"N", "does not say what it holds", id="no state"),
+        pytest.param(b"}", "does not say what it holds", id="an empty state"),
+        pytest.param(b"}X\x05\x00\x00\x00dtypeK\x03s", "does not say what it holds", id="a dtype that is none"),
+    ],
+)
+def test_a_wrapper_that_says_nothing_of_its_array_is_refused(state: bytes, told: str) -> None:
+    with pytest.raises(DemandError, match=told):
+        read_workshop_log(b"cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81" + state + b"b.", end_utc=TODAY)
+
+
+def test_a_state_for_anything_else_is_refused() -> None:
+    with pytest.raises(DemandError, match="it sets the state of a list"):
+        read_workshop_log(b"]}b.", end_utc=TODAY)
+
+
+def test_an_array_of_another_shape_or_order_than_a_log_has_is_refused() -> None:
+    odd = SMALL.replace(b"X\x01\x00\x00\x00C", b"X\x01\x00\x00\x00Z")
+
+    with pytest.raises(DemandError, match="in order 'Z'"):
+        read_workshop_log(odd, end_utc=TODAY)
+
+
+@pytest.mark.parametrize("content", [b"K\x01.", b"(K\x01K\x02K\x03t.", b"]."])
+def test_what_is_no_pair_of_arrays_is_refused(content: bytes) -> None:
+    with pytest.raises(DemandError, match="not the tuple"):
+        read_workshop_log(content, end_utc=TODAY)

@@ -1,0 +1,69 @@
+"""A history cut short leads to the same decisions up to the cut: nothing in a replay knows what comes later."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scaler.replay.replay import Course, Replayed, replay, walked
+from shared.demand_csv import read_demand_csv
+from shared.model import Fitted
+from shared.model_card import Family
+from shared.pools import Pool
+from shared.series import History
+from tests.builders import pool
+from tests.demand import daily, history_of
+from training.fit import fit
+
+DAY = 48
+DAYS = 10
+POOL = pool(lead_time_min=60, max_nodes=1000, sizing={"kind": "capacity", "units_per_node": 50, "slo": 0.95})
+COURSE = Course(begins=6 * DAY, scored_from=7 * DAY, origins=frozenset({6 * DAY, 7 * DAY, 9 * DAY}))
+DEMAND = daily(DAYS)
+DEMAND[8 * DAY : 8 * DAY + 5] = np.nan
+
+
+def walked_by(family: Family, history: History) -> Replayed:
+    def fit_family(pool_: Pool, past: History) -> Fitted:
+        return fit(pool_, past, family=family).fitted
+
+    return walked(history, POOL, COURSE, fit=fit_family)
+
+
+@pytest.mark.parametrize("family", [Family.SEASONAL_NAIVE, Family.RIDGE])
+def test_decisions_before_a_cut_do_not_depend_on_what_comes_after(family: Family) -> None:
+    whole = walked_by(family, history_of(DEMAND))
+    cuts = (7 * DAY + 1, 8 * DAY + 3, 9 * DAY + 20)
+
+    assert [walked_by(family, history_of(DEMAND[:cut])).desired.tolist() for cut in cuts] == [
+        whole.desired[:cut].tolist() for cut in cuts
+    ]
+
+
+@pytest.mark.parametrize("family", [Family.SEASONAL_NAIVE, Family.RIDGE])
+def test_another_future_changes_no_decision_of_the_past(family: Family) -> None:
+    other = DEMAND.copy()
+    other[9 * DAY :] *= np.linspace(1, 9, DAY)
+
+    one, two = walked_by(family, history_of(DEMAND)), walked_by(family, history_of(other))
+
+    np.testing.assert_array_equal(one.desired[: 9 * DAY], two.desired[: 9 * DAY])
+    assert (one.desired[9 * DAY :] != two.desired[9 * DAY :]).any()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["servegen-m-small-10min", "ms-mongodb-machine-5min"])
+def test_a_real_series_replayed_with_forests_and_cut_is_the_same_up_to_the_cut(traces_folder: Path, name: str) -> None:
+    history = read_demand_csv((traces_folder / f"{name}.csv").read_text(), name=name).first(1400)
+    units = float(np.nanmean(history.demand)) / 20
+    real = POOL.model_copy(update={"lead_time_min": 10.0, "max_nodes": 10**6})
+    real = real.model_copy(update={"sizing": POOL.sizing.model_copy(update={"units_per_node": units})})
+
+    def replayed(past: History, *, evaluate_from: float) -> list[float]:
+        found = replay(past, real, fit=lambda p, h: fit(p, h).fitted, evaluate_from=evaluate_from)
+        return [float(nodes) for nodes in found.desired]
+
+    whole = replayed(history, evaluate_from=0.5)
+    cuts = (900, 1123)
+
+    assert [replayed(history.first(cut), evaluate_from=700.5 / cut) for cut in cuts] == [whole[:cut] for cut in cuts]

@@ -1,0 +1,66 @@
+"""The checkers of infra/: where they are, and copies of infra/ to break."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.repo.bicep_text import INFRA, ROOT
+
+TOOLS = ROOT / ".venv-infra" / "bin"
+BICEP_CHECKER = ROOT.parent / "shared/tools/bicep/check_types.py"
+
+
+@pytest.fixture
+def broken_infra(tmp_path: Path) -> Callable[[str, str, str], Path]:
+    """Return a way to copy infra/ with one text replaced in one file."""
+
+    def copy(file: str, old: str, new: str) -> Path:
+        folder = tmp_path / "infra"
+        shutil.copytree(INFRA, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        text = (folder / file).read_text(encoding="utf-8")
+        assert text.count(old) >= 1, f"{file} no longer has {old!r}"
+        (folder / file).write_text(text.replace(old, new, 1), encoding="utf-8")
+        return folder
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def tool() -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Run one of the checkers in .venv-infra."""
+
+    def run(name: str, *arguments: str, cwd: Path = ROOT) -> "subprocess.CompletedProcess[str]":
+        if not (TOOLS / name).exists():
+            pytest.skip(f"{name} is not installed: make .venv-infra/.done")
+        environment = {**os.environ, "AZURE_MCP_COLLECT_TELEMETRY": "false", "CHECKOV_RUN_SCA_PACKAGE_SCAN": "false"}
+        return subprocess.run(
+            [str(TOOLS / name), *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def bicep_types() -> Callable[[Path], tuple[int, str]]:
+    """Run the strict Bicep checker, with Microsoft's types, over a folder."""
+
+    def run(folder: Path) -> tuple[int, str]:
+        if not BICEP_CHECKER.exists():
+            pytest.skip("../shared/tools/bicep is not there")
+        found = sorted(TOOLS.parent.glob("lib/python3.*/site-packages/msmcp_azure/bin/azmcp"))
+        if not found:
+            pytest.skip("msmcp-azure is not installed: make .venv-infra/.done")
+        told = subprocess.run(
+            [str(TOOLS / "python"), str(BICEP_CHECKER), "--azmcp", str(found[0]), "--strict", str(folder)],
+            env={**os.environ, "AZURE_MCP_COLLECT_TELEMETRY": "false"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return told.returncode, told.stdout + told.stderr
+
+    return run

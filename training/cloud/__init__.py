@@ -1,0 +1,1 @@
+"""How Azure provides what training asks for."""

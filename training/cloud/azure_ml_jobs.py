@@ -1,0 +1,162 @@
+"""Training jobs through the jobs REST API of Azure ML, the way past the SDK v1: code asset, environment, job."""
+
+import hashlib
+import json
+import re
+import shlex
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+from azure.core.exceptions import AzureError, HttpResponseError
+from azure.storage.blob import ContainerClient, LinearRetry
+
+from shared.errors import CloudError
+from training.cloud.aml_errors import Answer, Errand, of_job, of_submitting, translated
+from training.cloud.workspace import Patience, Workspace
+from training.ports import Job, JobPhase, JobState
+from training.snapshot import Snapshot, python_version
+
+BASE_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
+"""A curated base image of Azure ML."""
+ENVIRONMENT = "forescale-training"
+LONGEST_JOB = "PT2H"
+SIDE_BY_SIDE = 8
+PHASES = {
+    "NotStarted": JobPhase.QUEUED,
+    "Starting": JobPhase.QUEUED,
+    "Provisioning": JobPhase.QUEUED,
+    "Preparing": JobPhase.QUEUED,
+    "Queued": JobPhase.QUEUED,
+    "Scheduled": JobPhase.QUEUED,
+    "Completed": JobPhase.COMPLETED,
+    "Failed": JobPhase.FAILED,
+    "Canceled": JobPhase.CANCELED,
+}
+"""What Azure ML's statuses mean; any other (Running, Finalizing, CancelRequested, NotResponding) is running."""
+
+
+class RestJobs:
+    """``training.ports.RetrainingJobs`` through ``Microsoft.MachineLearningServices/workspaces/jobs``.
+
+    A PUT of a job that exists changes nothing but its tags: the name that we chose makes submitting idempotent.
+    """
+
+    def __init__(
+        self, workspace: Workspace, snapshot: Callable[[], Snapshot], *, compute: str, experiment: str
+    ) -> None:
+        self._workspace = workspace
+        self._snapshot = snapshot
+        self._compute = compute
+        self._experiment = experiment
+
+    def submit(self, job: Job) -> None:
+        """See :meth:`training.ports.RetrainingJobs.submit`."""
+        patience, errand = self._workspace.patience(), of_submitting(job.run_id)
+        self._workspace.require_compute(self._compute, patience)
+        snapshot = self._snapshot()
+        code = self._code(snapshot, errand, patience)
+        environment = self._environment(snapshot, errand, patience)
+        command = shlex.join(("python", *job.arguments))
+        properties: dict[str, Any] = {
+            "jobType": "Command",
+            "displayName": f"retrain {', '.join(job.pools)}"[:250],
+            "description": job.reason,
+            "experimentName": self._experiment,
+            "tags": dict(job.tags),
+            "codeId": code,
+            "environmentId": environment,
+            "command": command,
+            "computeId": f"{self._workspace.name.path}/computes/{self._compute}",
+            "environmentVariables": dict(job.environment),
+            "identity": {"identityType": "Managed"},
+            "limits": {"jobLimitsType": "Command", "timeout": LONGEST_JOB},
+        }
+        self._workspace.call("PUT", f"/jobs/{job.run_id}", errand, patience, {"properties": properties})
+
+    def state(self, run_id: str) -> JobState:
+        """See :meth:`training.ports.RetrainingJobs.state`."""
+        errand = of_job("reading", run_id)
+        about = self._workspace.call("GET", f"/jobs/{run_id}", errand, self._workspace.patience())["properties"]
+        phase = PHASES.get(about["status"], JobPhase.RUNNING)
+        studio = ((about.get("services") or {}).get("Studio") or {}).get("endpoint") or ""
+        history = about.get("properties") or {}
+        return JobState(
+            phase=phase,
+            detail="the job failed; its log is in Azure ML studio" if phase is JobPhase.FAILED else "",
+            started_at=instant(history.get("StartTimeUtc")),
+            ended_at=instant(history.get("EndTimeUtc")),
+            portal_url=studio,
+        )
+
+    def cancel(self, run_id: str) -> None:
+        """See :meth:`training.ports.RetrainingJobs.cancel`."""
+        if self.state(run_id).phase.is_over:
+            return
+        errand = of_job("canceling", run_id)
+        self._workspace.call("POST", f"/jobs/{run_id}/cancel", errand, self._workspace.patience())
+
+    def _code(self, snapshot: Snapshot, errand: Errand, patience: Patience) -> str:
+        """Return the id of the code asset of this content, uploading it if Azure ML has none yet."""
+        path = f"/codes/forescale-{snapshot.digest[:32]}/versions/1"
+        try:
+            self._workspace.call("GET", path, Errand(doing=errand.doing, missing=_AssetMissing), patience)
+        except _AssetMissing:
+            asked = {"pendingUploadType": "TemporaryBlobReference"}
+            told = self._workspace.call("POST", f"{path}/startPendingUpload", errand, patience, asked)
+            place = told["blobReferenceForConsumption"]
+            _upload(snapshot, place["credential"]["sasUri"], errand, patience)
+            asset = {"properties": {"codeUri": place["blobUri"], "isAnonymous": False}}
+            self._workspace.call("PUT", path, errand, patience, asset)
+        return f"{self._workspace.name.path}{path}"
+
+    def _environment(self, snapshot: Snapshot, errand: Errand, patience: Patience) -> str:
+        """Return the id of the environment of these requirements; a PUT of the same version changes nothing."""
+        conda = {
+            "name": ENVIRONMENT,
+            "channels": ["conda-forge"],
+            "dependencies": [f"python={python_version()}", "pip", {"pip": list(snapshot.requirements)}],
+        }
+        written = json.dumps(conda, sort_keys=True)  # JSON is YAML
+        version = hashlib.sha256(f"{BASE_IMAGE}\n{written}".encode()).hexdigest()[:16]
+        path = f"/environments/{ENVIRONMENT}/versions/{version}"
+        body = {"properties": {"image": BASE_IMAGE, "condaFile": written, "osType": "Linux"}}
+        try:
+            self._workspace.call("GET", path, Errand(doing=errand.doing, missing=_AssetMissing), patience)
+        except _AssetMissing:
+            self._workspace.call("PUT", path, errand, patience, body)
+        return f"{self._workspace.name.path}{path}"
+
+
+class _AssetMissing(CloudError):
+    """The asset is not there yet: the way to make it."""
+
+
+def _upload(snapshot: Snapshot, container_sas_url: str, errand: Errand, patience: Patience) -> None:
+    def put(item: tuple[str, bytes]) -> None:
+        timeout_s = patience.next_call_s(errand.doing, READ_TIMEOUT_S)
+        container.upload_blob(item[0], item[1], overwrite=True, connection_timeout=5, read_timeout=timeout_s)
+
+    retries = LinearRetry(backoff=1, retry_total=1, random_jitter_range=0)
+    with ContainerClient.from_container_url(container_sas_url, retry_policy=retries) as container:
+        try:
+            with ThreadPoolExecutor(SIDE_BY_SIDE) as side_by_side:
+                list(side_by_side.map(put, snapshot.files.items()))
+        except HttpResponseError as exc:
+            answer = Answer(status=exc.status_code, code=str(getattr(exc, "error_code", "") or ""))
+            raise translated(answer, Errand(doing=f"{errand.doing}: uploading its code")) from exc
+        except AzureError as exc:
+            raise translated(Answer(message=type(exc).__name__), errand) from exc
+
+
+READ_TIMEOUT_S = 20
+
+
+def instant(text: str | None) -> datetime | None:
+    """Read an instant of Azure ML, which writes seven decimals, ``Z`` or no zone: UTC."""
+    if not text:
+        return None
+    shortened = re.sub(r"(\.\d{6})\d+", r"\1", text)
+    parsed = datetime.fromisoformat(shortened)
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)

@@ -1,0 +1,272 @@
+"""The process that holds azureml-core: answers each line of JSON on standard input with one on standard output.
+
+What the SDK raises often carries neither status nor code. So the one place through which all its HTTP goes is
+watched: the last answer that said no is what a failure is told by.
+"""
+
+import importlib
+import json
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, TextIO
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
+
+from training.cloud.aml_errors import Answer, error_in, seconds_in
+
+IDLE_S = 120.0
+CONNECT_TIMEOUT_S = 5.0
+PASSING_FAILURES = 3
+"""So many answers in one operation that may pass: then it is over, whatever the SDK would try."""
+ENDED = frozenset({"Completed", "Failed", "Canceled"})
+SUBMITTED = ("/snapshotrun", "/PipelineSubmit/")
+
+
+class _GaveUp(BaseException):
+    """Ends an operation through the SDK's own ``except Exception`` and its retries."""
+
+
+class _RunMissing(Exception):
+    """No run of a published pipeline carries our tag."""
+
+
+class _Wire:
+    """Watches every HTTP answer of this process, and bounds how long and how often it is asked."""
+
+    def __init__(self, give_up: Callable[[], None]) -> None:
+        self.refusal: Answer | None = None
+        self.accepted = False
+        self._give_up = give_up
+        self._passing = 0
+        self._read_timeout_s = 20.0
+        self._send = requests.Session.send
+
+    def install(self) -> None:
+        """Put the watch in place, once, before the SDK is imported."""
+        wire, adapter_send = self, HTTPAdapter.send
+
+        def send(session: requests.Session, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # noqa: ANN401
+            return wire.sent(session, request, options)
+
+        def sent_once(adapter: HTTPAdapter, *args: Any, **options: Any) -> requests.Response:  # noqa: ANN401
+            adapter.max_retries = Retry(0, read=False)
+            return adapter_send(adapter, *args, **options)
+
+        requests.Session.send = send  # type: ignore[method-assign, assignment]
+        HTTPAdapter.send = sent_once  # type: ignore[method-assign, assignment]
+
+    def begin(self, read_timeout_s: float) -> None:
+        """Forget what an earlier operation met."""
+        self.refusal, self.accepted, self._passing, self._read_timeout_s = None, False, 0, read_timeout_s
+
+    def sent(
+        self, session: requests.Session, request: requests.PreparedRequest, options: dict[str, Any]
+    ) -> requests.Response:
+        """Send a request of the SDK and look at the answer."""
+        options["timeout"] = (CONNECT_TIMEOUT_S, self._read_timeout_s)
+        try:
+            response = self._send(session, request, **options)
+        except requests.RequestException as exc:
+            self._refused(Answer(message=type(exc).__name__))
+            raise
+        if response.status_code >= HTTPStatus.BAD_REQUEST:
+            self._refused(_answer(response))
+        elif any(part in str(request.url) for part in SUBMITTED):
+            self.accepted = True
+        return response
+
+    def _refused(self, answer: Answer) -> None:
+        self.refusal = answer
+        self._passing += answer.passing or answer.status == HTTPStatus.TOO_MANY_REQUESTS
+        if self._passing < PASSING_FAILURES:
+            return
+        if threading.current_thread() is not threading.main_thread():
+            self._give_up()  # a thread of the SDK's: it would wait for this one's result for ever
+        raise _GaveUp
+
+
+class _Sdk:
+    """The operations, by their names."""
+
+    def __init__(self, wire: _Wire) -> None:
+        self._wire = wire
+        self._tokens: dict[str, str] = {}
+        self._workspaces: dict[str, Any] = {}
+
+    def answer(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Do what was asked: ``{"done": …}``, or ``{"error": …}`` with the fields of an ``Answer``."""
+        self._wire.begin(asked["read_timeout_s"])
+        self._tokens.update(asked["tokens"])
+        operations: dict[str, Callable[[Any, Mapping[str, Any], Mapping[str, Any]], dict[str, Any]]] = {
+            "submit": self._submit,
+            "state": self._state,
+            "cancel": self._cancel,
+        }
+        try:
+            done = operations[asked["operation"]](self._workspace(asked), asked, asked["arguments"])
+        except _RunMissing:
+            return {"error": asdict(Answer(status=HTTPStatus.NOT_FOUND, code="NotFound"))}
+        except (Exception, _GaveUp) as exc:  # noqa: BLE001 - the SDK raises a dozen kinds; what they mean is on the wire
+            return _failed(self._wire, code=type(exc).__name__, submitting=asked["operation"] == "submit")
+        return {"done": done}
+
+    def _workspace(self, asked: Mapping[str, Any]) -> Any:  # noqa: ANN401 - the SDK has no type stubs
+        from azureml.core import Workspace  # noqa: PLC0415 - after the watch is in place
+        from azureml.core.authentication import TokenAuthentication  # noqa: PLC0415
+
+        name = asked["workspace"]
+        key = json.dumps(name, sort_keys=True)
+        if key not in self._workspaces:
+            sign_in = TokenAuthentication(self._tokens.__getitem__, cloud=asked["cloud"])
+            self._workspaces[key] = Workspace(
+                name["subscription_id"], name["resource_group"], name["name"], auth=sign_in
+            )
+        return self._workspaces[key]
+
+    def _submit(self, workspace: Any, asked: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401
+        from azureml.core import Environment, Experiment, ScriptRunConfig  # noqa: PLC0415
+
+        if asked["pipeline"]:
+            return _submit_pipeline(workspace, asked, told)
+        environment = Environment.from_pip_requirements(
+            "forescale-training", str(Path(told["folder"]) / "requirements.txt")
+        )
+        environment.python.conda_dependencies.set_python_version(told["python"])
+        environment.docker.base_image = told["base_image"]
+        environment.environment_variables = dict(told["environment"])
+        config = ScriptRunConfig(
+            source_directory=told["folder"],
+            command=list(told["command"]),
+            compute_target=asked["compute"],
+            environment=environment,
+            max_run_duration_seconds=7200,
+        )
+        Experiment(workspace, asked["experiment"]).submit(config, run_id=told["run_id"], tags=dict(told["tags"]))
+        return {}
+
+    def _state(self, workspace: Any, asked: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401
+        run = _run(workspace, asked, told["run_id"])
+        details = run.get_details()
+        error = ((details.get("error") or {}).get("error") or {}).get("message") or ""
+        return {
+            "status": details["status"],
+            "detail": error,
+            "started_at": details.get("startTimeUtc"),
+            "ended_at": details.get("endTimeUtc"),
+            "portal_url": run.get_portal_url(),
+        }
+
+    def _cancel(self, workspace: Any, asked: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401
+        run = _run(workspace, asked, told["run_id"])
+        if run.get_status() not in ENDED:
+            run.cancel()
+        return {}
+
+
+def _failed(wire: _Wire, *, code: str, submitting: bool) -> dict[str, Any]:
+    """Tell a failed operation by what was seen on the wire; a job that was accepted, now or before, is done."""
+    refusal = wire.refusal or Answer(status=HTTPStatus.BAD_REQUEST, code=code)
+    if submitting and (wire.accepted or refusal.status == HTTPStatus.CONFLICT):
+        return {"done": {}}
+    return {"error": asdict(refusal)}
+
+
+def _run(workspace: Any, asked: Mapping[str, Any], run_id: str) -> Any:  # noqa: ANN401
+    """Find a run by its id, or, of a published pipeline, which gets an id of the service's, by its tag."""
+    from azureml.core import Run  # noqa: PLC0415
+
+    if not asked["pipeline"]:
+        return Run.get(workspace, run_id)
+    found = _tagged(workspace, asked["experiment"], run_id)
+    if not found:
+        raise _RunMissing
+    return found[0]
+
+
+def _submit_pipeline(workspace: Any, asked: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401
+    """Start a published pipeline through its endpoint, once: a run with our tag is looked for before.
+
+    The service names such a run itself. The tags travel with the request, so no run of ours is ever without them.
+    """
+    from azureml.pipeline.core import PublishedPipeline  # noqa: PLC0415 - an optional package
+
+    if _tagged(workspace, asked["experiment"], told["run_id"]):
+        return {}
+    found = [one for one in PublishedPipeline.list(workspace) if one.name == asked["pipeline"]]
+    if not found:
+        raise LookupError(asked["pipeline"])
+    body = {"ExperimentName": asked["experiment"], "RunSource": "forescale", "tags": dict(told["tags"])}
+    signed = workspace._auth.get_authentication_header()  # noqa: SLF001 - the way the SDK's documentation shows
+    requests.post(found[0].endpoint, json=body, headers=signed, timeout=60).raise_for_status()
+    return {}
+
+
+def _tagged(workspace: Any, experiment: str, run_id: str) -> list[Any]:  # noqa: ANN401
+    from azureml.core import Experiment  # noqa: PLC0415
+
+    return list(Experiment(workspace, experiment).get_runs(tags={"forescale_run_id": run_id}))
+
+
+def _answer(response: requests.Response) -> Answer:
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    code, message = error_in(body)
+    retry_after_s = seconds_in(response.headers.get("Retry-After"))
+    return Answer(status=response.status_code, code=code, message=message, retry_after_s=retry_after_s)
+
+
+def main() -> int:
+    """Serve until standard input ends or nobody asked for ``IDLE_S``."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what the SDK prints goes to the log
+
+    def tell(told: Mapping[str, Any]) -> None:
+        answers.write(json.dumps(told) + "\n")
+        answers.flush()
+
+    def give_up() -> None:
+        tell(_failed(wire, code=_GaveUp.__name__, submitting=True))
+        os._exit(0)
+
+    wire = _Wire(give_up)
+    wire.install()
+    sdk = _Sdk(wire)
+    importlib.import_module("azureml.core")  # a second of work, while the app looks at the workspace
+    lines = _lines(sys.stdin)
+    while line := _next(lines):
+        tell(sdk.answer(json.loads(line)))
+    return 0
+
+
+def _lines(source: TextIO) -> "queue.SimpleQueue[str]":
+    found: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def read() -> None:
+        for line in source:
+            found.put(line)
+        found.put("")
+
+    threading.Thread(target=read, daemon=True).start()
+    return found
+
+
+def _next(lines: "queue.SimpleQueue[str]") -> str:
+    try:
+        return lines.get(timeout=IDLE_S)
+    except queue.Empty:
+        return ""
+
+
+if __name__ == "__main__":
+    main()
+    os._exit(0)  # the SDK leaves threads behind that would keep the process

@@ -1,0 +1,157 @@
+"""An Azure ML workspace seen through Resource Manager: plain REST over azure-core's pipeline, no second SDK."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from azure.core import PipelineClient
+from azure.core.exceptions import AzureError, ClientAuthenticationError
+from azure.core.pipeline.policies import BearerTokenCredentialPolicy, HeadersPolicy, UserAgentPolicy
+from azure.core.rest import HttpRequest, HttpResponse
+
+from shared.errors import ComputeNotFound, Forbidden, QuotaExceeded, Transient
+from training.cloud.aml_errors import (
+    Answer,
+    Errand,
+    error_in,
+    of_compute,
+    of_workspace,
+    seconds_in,
+    translated,
+)
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+
+    from shared.cloud.arm_endpoint import ArmEndpoint
+
+API_VERSION = "2025-09-01"
+"""learn.microsoft.com/rest/api/azureml: a stable version, which the sovereign clouds have as well."""
+TRIES = 2
+"""Every call here is safe to repeat: reads, PUTs of a name that we chose, cancels."""
+CONNECT_TIMEOUT_S = 5
+READ_TIMEOUT_S = 20
+DEADLINE_S = 75
+"""The longest that submitting may take, so that the HTTP caller (who is cut off at 230 s) hears of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkspaceName:
+    """Which workspace."""
+
+    subscription_id: str
+    resource_group: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        """Its Resource Manager path."""
+        return (
+            f"/subscriptions/{quote(self.subscription_id)}/resourceGroups/{quote(self.resource_group)}"
+            f"/providers/Microsoft.MachineLearningServices/workspaces/{quote(self.name)}"
+        )
+
+
+class Patience:
+    """Time that is left for an operation of several calls; ``monotonic`` tells seconds and never steps back."""
+
+    def __init__(self, monotonic: Callable[[], float], seconds: float) -> None:
+        self._monotonic = monotonic
+        self._until = monotonic() + seconds
+
+    def next_call_s(self, doing: str, at_most_s: float) -> float:
+        """Return how long the next call may take; raises :class:`~shared.errors.Transient` when the time is used up."""
+        left_s = self._until - self._monotonic()
+        if left_s <= 0:
+            msg = f"{doing}: Azure ML is too slow, the time for it is used up"
+            raise Transient(msg)
+        return min(left_s, at_most_s)
+
+
+class Workspace:
+    """Calls to one workspace; safe to share between threads."""
+
+    def __init__(
+        self,
+        name: WorkspaceName,
+        endpoint: "ArmEndpoint",
+        credential: "TokenCredential",
+        *,
+        monotonic: Callable[[], float],
+        read_timeout_s: float = READ_TIMEOUT_S,
+    ) -> None:
+        self.name = name
+        self._base = endpoint.url
+        self._monotonic = monotonic
+        self._read_timeout_s = read_timeout_s
+        self._lock = threading.Lock()
+        sign_in = BearerTokenCredentialPolicy(credential, endpoint.scope)
+        self._client: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(
+            endpoint.url, policies=[HeadersPolicy(), UserAgentPolicy("forescale"), sign_in]
+        )
+
+    def patience(self) -> Patience:
+        """Start the time for one operation."""
+        return Patience(self._monotonic, DEADLINE_S)
+
+    def require_compute(self, compute: str, patience: Patience) -> None:
+        """See that the workspace and its compute cluster are there and can run a job.
+
+        Raises :class:`~shared.errors.WorkspaceNotFound`, :class:`~shared.errors.ComputeNotFound`,
+        :class:`~shared.errors.QuotaExceeded` and the errors of every call.
+        """
+        self.call("GET", "", of_workspace(self.name.name), patience)
+        errand = of_compute(compute)
+        found = self.call("GET", f"/computes/{quote(compute)}", errand, patience)
+        about = found.get("properties", {})
+        if about.get("provisioningState") == "Failed":
+            msg = f"compute cluster {compute!r} failed to be provisioned: {errand.remedy}"
+            raise ComputeNotFound(msg)
+        scale = (about.get("properties") or {}).get("scaleSettings") or {}
+        if scale and not scale.get("maxNodeCount"):
+            msg = f"compute cluster {compute!r} may have no nodes: raise its maximum to 1"
+            raise QuotaExceeded(msg)
+
+    def call(
+        self, method: str, path: str, errand: Errand, patience: Patience, body: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:  # fmt: skip
+        """Make one call below the workspace's path and return its JSON; a passing failure is met with one more try."""
+        url = f"{self._base}{self.name.path}{path}?api-version={API_VERSION}"
+        for last in [False] * (TRIES - 1) + [True]:
+            read_timeout_s = patience.next_call_s(errand.doing, self._read_timeout_s)
+            request = HttpRequest(method, url, json=body) if body is not None else HttpRequest(method, url)
+            try:
+                response = self._client.send_request(
+                    request, connection_timeout=CONNECT_TIMEOUT_S, read_timeout=read_timeout_s
+                )
+            except ClientAuthenticationError as exc:
+                msg = f"{errand.doing}: no identity could sign in: {exc.message}"
+                raise Forbidden(msg) from exc
+            except AzureError as exc:
+                answer = Answer(message=type(exc).__name__)
+                if last:
+                    raise translated(answer, errand) from exc
+                continue
+            if response.status_code < HTTPStatus.BAD_REQUEST:
+                return _json(response)
+            answer = _answer(response)
+            if last or not answer.passing:
+                raise translated(answer, errand)
+        raise AssertionError(TRIES)
+
+
+def _json(response: HttpResponse) -> dict[str, Any]:
+    try:
+        told = response.json()
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _answer(response: HttpResponse) -> Answer:
+    code, message = error_in(_json(response))
+    retry_after_s = seconds_in(response.headers.get("Retry-After"))
+    return Answer(status=response.status_code, code=code, message=message, retry_after_s=retry_after_s)

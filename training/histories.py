@@ -1,0 +1,17 @@
+"""The whole demand that a pool's model may learn from."""
+
+from datetime import datetime
+
+from scaler.blob_demand import BlobDemandSource
+from shared.pools import BlobDemand, Pool
+from shared.ports import Blobs
+from shared.series import History
+
+
+def training_history(blobs: Blobs, pool: Pool, *, now_utc: datetime) -> History:
+    """Return everything known at ``now_utc``: the pool's blobs, or what the scaler kept of a live source.
+
+    Raises :class:`shared.errors.DemandError`.
+    """
+    demand = pool.demand if isinstance(pool.demand, BlobDemand) else BlobDemand(source="blob")
+    return BlobDemandSource(blobs, demand, pool=pool.name, days=None).history(now_utc)

@@ -1,0 +1,1 @@
+"""How this machine provides what training asks for."""

@@ -1,0 +1,193 @@
+"""``watch_models``: looks at each pool's model, rolls a bad promotion back, and starts retraining where it is due."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from scaler.core.reasons import Reason
+from scaler.record import DecisionLog
+from shared.clock import Clock
+from shared.errors import (
+    BlobNotFound,
+    CloudError,
+    DemandError,
+    ModelRefused,
+    RunPending,
+    TickFailed,
+    TrainingRefused,
+)
+from shared.model import Fitted, Model
+from shared.model_store import ModelStore
+from shared.pools import Pool
+from shared.ports import Blobs, read_whole
+from shared.series import History
+from shared.telemetry import Event, emit
+from training.drift import WATCH, Health, drifts, not_before
+from training.histories import training_history
+from training.losses import COVERAGE, JUDGED, LOSS, losses
+from training.promotion import first_day, rolled_back
+from training.retraining import Retraining, new_run_id
+from training.runs import Ask
+
+logger = logging.getLogger(__name__)
+
+LOOKED_AT = timedelta(days=1)
+"""How much of the recent past a model is judged by."""
+WITHOUT_MODEL = frozenset({Reason.NAIVE_FORECAST, Reason.LAST_GOOD_MODEL, Reason.NO_FORECAST})
+
+
+class _Seen(BaseModel):
+    """What the watch remembers of a pool: whose first day it has judged."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    judged: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """What the watch found of a pool and did about it."""
+
+    pool: str
+    why: tuple[str, ...] = ()
+    run_id: str = ""
+    waits_until: datetime | None = None
+    rolled_back: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """The use case; ``retraining`` is None where no backend is set up: then models are judged, none is made."""
+
+    blobs: Blobs
+    store: ModelStore
+    decisions: DecisionLog
+    retraining: Retraining | None
+    clock: Clock
+    token: str = ""
+
+    def run(self, pools: Sequence[Pool]) -> list[Watched]:
+        """Look after every pool; one that fails does not stop the rest. Raises :class:`TickFailed` at the end."""
+        if self.retraining is not None:
+            self.retraining.look_after()
+        found, failed = [], []
+        for pool in pools:
+            try:
+                found.append(self._watched(pool))
+            except Exception as exc:  # a pool must not stop the rest (S19)
+                logger.exception("watching the model of pool %r failed", pool.name)
+                failed.append(f"{pool.name}: {exc}")
+        if failed:
+            raise TickFailed("; ".join(failed))
+        return found
+
+    def _watched(self, pool: Pool) -> Watched:
+        now_utc = self.clock()
+        try:
+            history = training_history(self.blobs, pool, now_utc=now_utc)
+        except DemandError as exc:
+            return Watched(pool=pool.name, note=str(exc))
+        back = self._first_day(pool, history, now_utc)
+        due = drifts(self._health(pool, history, now_utc))
+        why = tuple(f"{drift}: {told}" for drift, told in due.items())
+        if not due or self.retraining is None:
+            return Watched(pool=pool.name, why=why, rolled_back=back)
+        earliest = not_before(pool.name, self.retraining.runs.all(), now_utc)
+        if earliest > now_utc:
+            return Watched(pool=pool.name, why=why, rolled_back=back, waits_until=earliest)
+        return self._started(pool, why, back, now_utc)
+
+    def _started(self, pool: Pool, why: tuple[str, ...], back: str, now_utc: datetime) -> Watched:
+        assert self.retraining is not None  # noqa: S101 - the caller looked
+        ask = Ask(pools=(pool.name,), reason="; ".join(why)[:500], asked_by=WATCH)
+        wanted = new_run_id(now_utc, f"{self.token[:4]}{pool.name}")
+        try:
+            run_id = self.retraining.start(ask, run_id=wanted).run.run_id
+        except RunPending as exc:
+            return Watched(pool=pool.name, why=why, rolled_back=back, run_id=exc.run_id, note=str(exc))
+        except CloudError as exc:
+            logger.error("pool %r: its model is due, but no retraining could start: %s", pool.name, exc)  # noqa: TRY400 - its message says all
+            return Watched(pool=pool.name, why=why, rolled_back=back, note=str(exc))
+        return Watched(pool=pool.name, why=why, rolled_back=back, run_id=run_id)
+
+    def _health(self, pool: Pool, history: History, now_utc: datetime) -> Health:
+        try:
+            model = self.store.latest(pool.name)
+        except (BlobNotFound, ModelRefused):
+            return Health(has_model=False)
+        recent = max(0, len(history) - 1 - int(LOOKED_AT / history.step))
+        fallen, ticks = self._fallbacks(pool, now_utc)
+        card = model.card
+        age = now_utc - card.training.end_utc
+        if (history.signals, history.step) != (card.signals, card.step):
+            return Health(age=age, signals_changed=True, ticks=ticks, fallback_ticks=fallen)
+        told = losses(_as_it_serves(model, history.first(recent + 1)), history, first=recent)
+        return Health(
+            age=age,
+            promised_loss=card.scores.get(LOSS),
+            realised_loss=told.get(LOSS),
+            coverage=told.get(COVERAGE),
+            judged_intervals=int(told.get(JUDGED, 0)),
+            ticks=ticks,
+            fallback_ticks=fallen,
+        )
+
+    def _fallbacks(self, pool: Pool, now_utc: datetime) -> tuple[int, int]:
+        """Count the ticks of the last day that went without the serving model, and all of them."""
+        since = now_utc - LOOKED_AT
+        records = []
+        for day in sorted({since.date(), now_utc.date()}):
+            try:
+                records += self.decisions.of_day(pool.name, day.isoformat())
+            except BlobNotFound:
+                continue
+        recent = [record for record in records if datetime.fromisoformat(str(record["at"])) >= since]
+        return sum(bool(WITHOUT_MODEL & set(record["reasons"])) for record in recent), len(recent)
+
+    def _first_day(self, pool: Pool, history: History, now_utc: datetime) -> str:
+        """Judge a promotion once, when its first day is over; return the reason if it was rolled back."""
+        pointed = self.store.pointer(pool.name)
+        seen, etag = self._seen(pool.name)
+        if pointed is None or pointed[0].version in seen.judged:
+            return ""
+        pointer = pointed[0]
+        day = first_day(self.store, pointer, pool.name, history)
+        if not day.verdict_due:
+            return ""
+        back = ""
+        judged = (*seen.judged, pointer.version)
+        if day.worse and pointer.previous is not None:
+            back = f"rolled back by itself: {day.why}"
+            rolled_back(self.store, pool.name, now_utc=now_utc, reason=back)
+            judged = (*judged, pointer.previous)
+            told = {"pool": pool.name, "version": pointer.previous, "instead_of": pointer.version, "reason": back}
+            emit(Event.MODEL_PROMOTED, told, level=logging.WARNING)
+        memory = _Seen(judged=tuple(dict.fromkeys(judged))[-20:])
+        self.blobs.write(_name(pool.name), memory.model_dump_json().encode(), if_etag=etag)
+        return back
+
+    def _seen(self, pool: str) -> tuple[_Seen, str | None]:
+        try:
+            blob = read_whole(self.blobs, _name(pool))
+        except BlobNotFound:
+            return _Seen(), None
+        try:
+            return _Seen.model_validate_json(blob.data), blob.etag
+        except ValidationError:
+            return _Seen(), blob.etag
+
+
+def _name(pool: str) -> str:
+    return f"retraining/watch/{pool}.json"
+
+
+def _as_it_serves(model: Model, past: History) -> Fitted:
+    """Return the model as a tick uses it: with what the past says, where its family takes that in."""
+    try:
+        return model.refreshed(past).fitted
+    except (TrainingRefused, ModelRefused):
+        return model.fitted
