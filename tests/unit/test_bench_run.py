@@ -28,9 +28,7 @@ def written(directory: Path, *, name: str = "web", days: int = 3) -> Trace:
 
 def job_for(trace: Trace, method: str = "reactive_70") -> Job:
     code = code_of(BY_KEY[method], ROOT)
-    return Job(
-        path=trace.path, series=trace.name, method=method, setting=MAIN, name="kept.json", code=code, root=ROOT
-    )
+    return Job(path=trace.path, series=trace.name, method=method, setting=MAIN, name="kept.json", code=code, root=ROOT)
 
 
 def test_what_was_kept_is_read_back_whole(tmp_path: Path) -> None:
