@@ -27,6 +27,7 @@ def facts(traces: Sequence[Trace], *, root: Path, processes: int) -> dict[str, s
         "machine": f"{_cpu()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}",
         "Python": platform.python_version(),
         "processes at a time": f"{processes}, one thread each",
+        "load at the end": f"{os.getloadavg()[0]:.1f} (other work on the machine lengthens the minutes)",
         "packages": ", ".join(f"{name} {version}" for name, version in sorted(installed.items())),
         "Forescale's code": f"`{code_of(forescale, root)[:SHOWN_DIGITS]}` (SHA-256 of its sources and packages)",
         "series": f"{len(traces)}, `{data[:SHOWN_DIGITS]}` (SHA-256 of their digests)",

@@ -19,6 +19,7 @@ OTHER_NODES = (5.0, 100.0)
 SLOS = (0.95, 0.99, 0.998)
 QUICK_SERIES = 4
 SHOWN_ERROR = 300
+CODE_CHANGED = "its code changed while it ran: run it again"
 
 Told = Callable[[Outcome, bool], None]
 """Told each outcome as it comes, and whether it was kept from an earlier run."""
@@ -33,6 +34,8 @@ class Job:
     method: str
     setting: Setting
     name: str
+    code: str
+    root: Path
 
 
 def jobs_of(traces: Sequence[Trace], methods: Sequence[Method], *, slo: float, quick: bool, root: Path) -> list[Job]:
@@ -48,6 +51,8 @@ def jobs_of(traces: Sequence[Trace], methods: Sequence[Method], *, slo: float, q
             method=method.key,
             setting=setting,
             name=name_of(method, setting, digest=trace.digest, code=codes[method.key]),
+            code=codes[method.key],
+            root=root,
         )
         for setting in [main, *others]
         for method in methods
@@ -103,6 +108,8 @@ def outcome_of(job: Job) -> Outcome:
     except Exception as exc:  # noqa: BLE001 - whatever a peer's package may raise is its result here
         traceback.print_exc()
         error = f"{type(exc).__name__}: {exc}"[:SHOWN_ERROR]
+    if not error and code_of(method, job.root) != job.code:
+        error = CODE_CHANGED
     return Outcome(
         series=trace.name,
         method=job.method,

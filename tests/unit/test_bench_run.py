@@ -8,9 +8,10 @@ import pytest
 from bench.cache import Cache, Outcome, code_of, name_of, versions
 from bench.methods import FORESCALE, METHODS, Method
 from bench.policies import MethodFailed, Setting
-from bench.run import Job, jobs_of, outcome_of, run, shortest
+from bench.run import CODE_CHANGED, Job, jobs_of, outcome_of, run, shortest
 from bench.trace import Trace, read_trace
 
+ROOT = Path(__file__).parents[2]
 MAIN = Setting(slo=0.99, nodes=20)
 BY_KEY = {method.key: method for method in METHODS}
 KEPT = Outcome(
@@ -26,7 +27,8 @@ def written(directory: Path, *, name: str = "web", days: int = 3) -> Trace:
 
 
 def job_for(trace: Trace, method: str = "reactive_70") -> Job:
-    return Job(path=trace.path, series=trace.name, method=method, setting=MAIN, name="kept.json")
+    code = code_of(BY_KEY[method], ROOT)
+    return Job(path=trace.path, series=trace.name, method=method, setting=MAIN, name="kept.json", code=code, root=ROOT)
 
 
 def test_what_was_kept_is_read_back_whole(tmp_path: Path) -> None:
@@ -95,10 +97,8 @@ def test_the_code_of_a_method_changes_with_its_sources_alone(tmp_path: Path) -> 
 
 
 def test_every_source_that_a_method_names_exists() -> None:
-    root = Path(__file__).parents[2]
-
     assert [
-        (method.key, source) for method in METHODS for source in method.sources if not list(root.glob(source))
+        (method.key, source) for method in METHODS for source in method.sources if not list(ROOT.glob(source))
     ] == []
 
 
@@ -150,3 +150,9 @@ def test_a_peer_that_crashes_is_told_as_such(
     outcome = outcome_of(job_for(written(tmp_path), "mstl"))
 
     assert (outcome.error, outcome.scores) == (told, {})
+
+
+def test_a_result_of_code_that_changed_meanwhile_is_a_failure(tmp_path: Path) -> None:
+    job = replace(job_for(written(tmp_path)), code="as it was at the start")
+
+    assert outcome_of(job).error == CODE_CHANGED
