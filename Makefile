@@ -8,7 +8,7 @@ DATA ?=
 ONCE ?=
 PORT ?= 7071
 
-.PHONY: help run test lint bench docs clean
+.PHONY: help run test lint lint-infra package bench docs clean
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 

@@ -111,6 +111,9 @@ param trainingMaxNodes int = 1
 @description('Azure ML experiment that collects the runs.')
 param trainingExperiment string = 'mlopspython'
 
+@description('Published Azure ML pipeline to run instead of the code of the app, such as training-pipeline of the workshop; empty for none.')
+param trainingPipeline string = ''
+
 @description('Reach storage and Azure ML through private endpoints in a virtual network of their own; their public addresses are closed.')
 param privateNetworking bool = false
 
@@ -257,6 +260,7 @@ module training 'modules/training.bicep' = if (trains) {
     computeName: trainingComputeName
     vmSize: trainingVmSize
     maxNodes: trainingMaxNodes
+    pipelineName: trainingPipeline
     networkAccess: privateNetworking ? 'Disabled' : 'Enabled'
     dataStorageId: storage.outputs.id
   }
@@ -320,6 +324,8 @@ module app 'modules/function-app.bicep' = {
       FORESCALE_AML_WORKSPACE: trains ? training!.outputs.workspaceName : ''
       FORESCALE_AML_COMPUTE: trainingComputeName
       FORESCALE_AML_EXPERIMENT: trainingExperiment
+      FORESCALE_AML_PIPELINE: trainingPipeline
+      FORESCALE_AML_IDENTITY_CLIENT_ID: trains ? identities.outputs.trainingClientId : ''
     }
   }
 }

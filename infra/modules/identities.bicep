@@ -38,6 +38,8 @@ output appClientId string = app.properties.clientId
 output appPrincipalId string = app.properties.principalId
 @description('Resource id of the identity of training jobs.')
 output trainingId string = training.id
+@description('Client id of the identity of training jobs.')
+output trainingClientId string = training.properties.clientId
 @description('Object id of the identity of training jobs.')
 output trainingPrincipalId string = training.properties.principalId
 @description('Resource id of the identity of the Azure ML workspace.')

@@ -40,6 +40,9 @@ param vmSize string
 @description('Most nodes at once.')
 param maxNodes int
 
+@description('Published pipeline that the app may start; empty for none.')
+param pipelineName string
+
 @description('Whether the public endpoints are open, to Entra identities only.')
 @allowed(['Enabled', 'Disabled'])
 param networkAccess string
@@ -55,6 +58,18 @@ var roleIds = {
   registryPull: '7f951dda-4ed3-4680-a7ca-43fe172d538d' // AcrPull
   endpointApprover: 'b556d68e-0be0-4f35-a333-ad7ee1ce17ea' // Azure AI Enterprise Network Connection Approver
 }
+var pipelineActions = empty(pipelineName) ? [] : ['${aml}/endpoints/pipelines/*']
+var submitActions = [
+  '${aml}/read'
+  '${aml}/*/read'
+  '${aml}/experiments/*'
+  '${aml}/jobs/*'
+  '${aml}/codes/*'
+  '${aml}/environments/*'
+  '${aml}/metadata/artifacts/write'
+  '${aml}/metadata/snapshots/write'
+  '${aml}/metadata/codes/*/write'
+]
 var publicAccess = networkAccess == 'Enabled'
 var aml = 'Microsoft.MachineLearningServices/workspaces'
 
@@ -340,17 +355,7 @@ resource submitter 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
     assignableScopes: [resourceGroup().id]
     permissions: [
       {
-        actions: [
-          '${aml}/read'
-          '${aml}/*/read'
-          '${aml}/experiments/*'
-          '${aml}/jobs/*'
-          '${aml}/codes/*'
-          '${aml}/environments/*'
-          '${aml}/metadata/artifacts/write'
-          '${aml}/metadata/snapshots/write'
-          '${aml}/metadata/codes/*/write'
-        ]
+        actions: concat(submitActions, pipelineActions)
         notActions: []
         dataActions: []
         notDataActions: []

@@ -91,7 +91,10 @@ def _report(report: dict[str, Any]) -> int:
             scores = ", ".join(f"{name} {value:.4g}" for name, value in sorted(result.get(who, {}).items()))
             print(f"  {who}: {scores or 'no scores'}")
     if report.get("state") != "completed":
-        print(f"error: the retraining is {report.get('state')}: {report.get('note', '')}", file=sys.stderr)
+        print(
+            f"error: the retraining is {report.get('state')}: {report.get('detail') or report.get('note', '')}",
+            file=sys.stderr,
+        )
         return 1
     return 0
 

@@ -45,6 +45,14 @@ def sdk(app: Path, service: FakeAzureMl) -> Iterator[RetrainingJobs]:
 
 
 @pytest.fixture
+def forgetful_sdk(app: Path, service: FakeAzureMl) -> Iterator[RetrainingJobs]:
+    """The SDK in a process of its own: one that submitted before remembers its snapshot, and does not ask for it."""
+    options = SdkOptions(compute=CLUSTER, experiment="mlopspython", deadline_s=20, read_timeout_s=2)
+    with sdk_jobs(app, service, options) as jobs:
+        yield jobs
+
+
+@pytest.fixture
 def fresh(app: Path, service: FakeAzureMl, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAzureMl]:
     """The service, with code that it has not seen, so that every step of submitting is taken."""
     use_proxy(service, monkeypatch)
@@ -85,6 +93,34 @@ def test_a_call_of_the_rest_backend_that_fails_is_told_by_its_status(
 
     assert isinstance(met.value, CloudError)
     assert fresh.unknown == []
+
+
+@pytest.mark.parametrize("status", [404, 409])
+@pytest.mark.parametrize("call", ["snapshot_latest", "snapshot_blobs", "blob", "snapshot"])
+def test_what_the_sdk_does_not_find_or_has_already_starts_no_job(
+    fresh: FakeAzureMl, forgetful_sdk: RetrainingJobs, call: str, status: int
+) -> None:
+    known = len(fresh.runs)
+    fresh.faults.append(Fault(call=call, status=status))
+
+    with pytest.raises(CloudError):
+        forgetful_sdk.submit(job(fresh))
+
+    assert len(fresh.runs) == known
+
+
+@pytest.mark.parametrize("status", [404, 409])
+@pytest.mark.parametrize("call", ["code_upload", "blob", "asset_put", "job_put"])
+def test_what_the_rest_backend_does_not_find_or_has_already_starts_no_job(
+    fresh: FakeAzureMl, app: Path, call: str, status: int
+) -> None:
+    known = len(fresh.runs)
+    fresh.faults.append(Fault(call=call, status=status))
+
+    with pytest.raises(CloudError):
+        rest_jobs(app).submit(job(fresh))
+
+    assert len(fresh.runs) == known
 
 
 @pytest.mark.parametrize("status", [500, None])

@@ -118,7 +118,7 @@ def role_assignments(folder: Path) -> set[tuple[str, str, str, str]]:
 def custom_role_actions(folder: Path) -> dict[str, list[str]]:
     """The actions of every custom role, by the file that defines it."""
     return {
-        told.file: re.findall(r"'([^']+)'", told.value("actions"))
+        told.file: re.findall(r"'([^']+)'", _spelled_out(told.value("actions"), told, folder))
         for told in _resources(folder)
         if told.type == "Microsoft.Authorization/roleDefinitions"
     }
@@ -145,6 +145,12 @@ def _role_of(assignment: Declaration, folder: Path) -> str:
     text = (folder / assignment.file).read_text(encoding="utf-8")
     found = re.search(rf"\b{re.escape(key)}(?:: | = )'([0-9a-f-]{{36}})' // (.+)", text)
     return f"{found.group(2)} {found.group(1)}" if found else f"custom {reference.split('.')[0]}"
+
+
+def _spelled_out(actions: str, told: Declaration, folder: Path) -> str:
+    """The actions, with the variables that hold them replaced by what they hold."""
+    held = {other.name: other.body for other in declarations(folder) if other.file == told.file and other.kind == "var"}
+    return re.sub(r"\b\w+Actions\b", lambda word: held.get(word.group(), ""), actions)
 
 
 def _lines(folder: Path, pattern: str, rule: re.Pattern[str]) -> list[str]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,13 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("package") / "forescale.zip"
     packaging.build(ROOT, target)
     return target
+
+
+@pytest.fixture(scope="session")
+def environments() -> dict[str, Path | None]:
+    """Each version's Python with requirements.txt and nothing else; the first time, all are made at once."""
+    with ThreadPoolExecutor() as side_by_side:
+        return dict(zip(VERSIONS, side_by_side.map(_environment, VERSIONS), strict=True))
 
 
 def test_the_package_holds_the_app_and_nothing_else(package: Path) -> None:
@@ -88,9 +96,9 @@ def test_what_the_command_line_tools_leave_out_is_left_out(tmp_path: Path) -> No
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_app_imports_from_the_package_with_its_requirements_alone(
-    version: str, package: Path, tmp_path: Path
+    version: str, environments: dict[str, Path | None], package: Path, tmp_path: Path
 ) -> None:
-    python = _environment(version)
+    python = environments[version] or pytest.skip(f"there is no Python {version} here")
     zipfile.ZipFile(package).extractall(tmp_path / "app")
 
     told = subprocess.run(
@@ -121,9 +129,11 @@ def _names_here() -> list[str]:
     return sorted(re.findall(r'@app\.function_name\("(\w+)"\)', (ROOT / "function_app.py").read_text(encoding="utf-8")))
 
 
-def _environment(version: str) -> Path:
-    """Return the Python of an environment that has requirements.txt and nothing else; made once for each text of it."""
+def _environment(version: str) -> Path | None:
+    """Make an environment once for each text of requirements.txt; None where there is no such Python."""
     interpreter = _interpreter(version)
+    if interpreter is None:
+        return None
     wanted = hashlib.sha256((ROOT / "requirements.txt").read_bytes()).hexdigest()[:12]
     folder = ROOT / ".cache" / f"package-{version}-{wanted}"
     python = folder / "bin" / "python"
@@ -138,8 +148,8 @@ def _environment(version: str) -> Path:
     return python
 
 
-def _interpreter(version: str) -> str:
-    """Return a Python of this version that runs, or skip."""
+def _interpreter(version: str) -> str | None:
+    """Return a Python of this version that runs, if there is one."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     candidates = [
         sys.executable,
@@ -152,4 +162,4 @@ def _interpreter(version: str) -> str:
         told = found and subprocess.run([found, "-c", ask], capture_output=True, text=True, check=False)
         if found and told and told.returncode == 0 and told.stdout.strip() == version:
             return found
-    pytest.skip(f"there is no Python {version} here")
+    return None

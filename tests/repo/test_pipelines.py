@@ -1,5 +1,6 @@
 """The pipelines: well-formed, without secrets, alike on both services, and their scripts do what they say."""
 
+import base64
 import json
 import os
 import re
@@ -211,6 +212,16 @@ def script(tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
         )
 
     return run
+
+
+def test_a_pipeline_finds_its_own_object_id_in_its_token(
+    script: Callable[..., "subprocess.CompletedProcess[str]"],
+) -> None:
+    claims = base64.urlsafe_b64encode(json.dumps({"oid": "0b5e", "aud": "x"}).encode()).decode().rstrip("=")
+
+    told = script("whoami", {"account get-access-token": {"accessToken": f"header.{claims}.signature"}})
+
+    assert told.stdout.strip() == "0b5e"
 
 
 KEYS = {"functionapp keys list": {"functionKeys": {"default": "the-key"}}}

@@ -77,10 +77,11 @@ class _Wire:
         except requests.RequestException as exc:
             self._refused(Answer(message=type(exc).__name__))
             raise
+        submits = any(part in str(request.url) for part in SUBMITTED)
+        if submits and (response.ok or response.status_code == HTTPStatus.CONFLICT):
+            self.accepted = True  # now, or under this id before
         if response.status_code >= HTTPStatus.BAD_REQUEST:
             self._refused(_answer(response))
-        elif any(part in str(request.url) for part in SUBMITTED):
-            self.accepted = True
         return response
 
     def _refused(self, answer: Answer) -> None:
@@ -174,7 +175,7 @@ class _Sdk:
 def _failed(wire: _Wire, *, code: str, submitting: bool) -> dict[str, Any]:
     """Tell a failed operation by what was seen on the wire; a job that was accepted, now or before, is done."""
     refusal = wire.refusal or Answer(status=HTTPStatus.BAD_REQUEST, code=code)
-    if submitting and (wire.accepted or refusal.status == HTTPStatus.CONFLICT):
+    if submitting and wire.accepted:
         return {"done": {}}
     return {"error": asdict(refusal)}
 
