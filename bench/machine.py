@@ -11,7 +11,7 @@ from bench.cache import code_of, versions
 from bench.methods import FORESCALE, METHODS
 from bench.trace import Trace
 
-PACKAGES = ("numpy", "scipy", "scikit-learn", "pandas", "numba", "coreforecast")
+PACKAGES = ("numpy", "scipy", "scikit-learn", "pandas", "coreforecast")
 SHOWN_DIGITS = 12
 CPU_FACTS = Path("/proc/cpuinfo")
 

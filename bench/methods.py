@@ -45,6 +45,8 @@ _PROTOCOL = ("bench/trace.py", "bench/policies.py", "scaler/replay/scorecard.py"
 _ROLLING = (*_PROTOCOL, "bench/rolling.py")
 _REACTIVE = (*_PROTOCOL, "scaler/replay/baselines.py")
 
+_REPLAY = ("scaler/__main__.py", "scaler/core/*.py", "scaler/replay/*.py", "shared/*.py", "training/*.py")
+
 METHODS = (
     Method(
         key="reactive_70",
@@ -127,7 +129,7 @@ METHODS = (
         title="Forescale",
         how="`python -m scaler replay`: refitted weekly, refreshed daily, no per-series settings",
         run=by_forescale,
-        sources=(*_PROTOCOL, "scaler/**/*.py", "shared/**/*.py", "training/**/*.py"),
+        sources=(*_PROTOCOL, *_REPLAY),
         packages=("numpy", "scikit-learn"),
     ),
 )
