@@ -121,13 +121,13 @@ class Tick:
         record = Record(decision=decision, run_id=run_id, notes=(*followed, *foresight.notes), error=seen.fault)
         if decision.resize is not None:
             record = self._act(pool, state, decision.resize, record)
-            if record.decision.memory != decision.memory:
-                self.memories.save(pool.name, record.decision.memory, etag)
 
-        fields = record.fields()
-        self.log.add(fields)
+        fields = record.fields()  # told first: what was done to a pool is known even if the store fails now
         refused = record.outcome not in {None, Reason.RESIZE_ACCEPTED}
         emit(Event.SCALE_DECISION, fields, level=logging.WARNING if refused else logging.INFO)
+        if record.decision.memory != decision.memory:
+            self.memories.save(pool.name, record.decision.memory, etag)
+        self.log.add(fields)
         return record
 
     def _guarded(self, pool: Pool, *, now_utc: datetime, run_id: str) -> tuple[Record | None, str]:
