@@ -19,19 +19,19 @@ $(VENV)/.run: requirements.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(VENV)/.dev: requirements.txt requirements-dev.txt $(VENV)/.run
+$(VENV)/.dev: requirements.txt dev/requirements-test.txt $(VENV)/.run
 	@echo "Installing the tools that check Forescale …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r dev/requirements-test.txt
 	@touch $@
 
-$(INFRA)/.done: requirements-infra.txt
+$(INFRA)/.done: dev/requirements-infra.txt
 	@test -x $(INFRA)/bin/python || $(PYTHON) -m venv $(INFRA)
 	@echo "Installing the tools that check infra/ …"
-	@$(INFRA)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-infra.txt
+	@$(INFRA)/bin/python -m pip install --quiet --disable-pip-version-check -r dev/requirements-infra.txt
 	@touch $@
 
 run: $(VENV)/.run  ## train, publish and run the app here: make run [DATA=file.csv] [ONCE=1] [PORT=7071]
-	@$(BIN)/python -m devhost --port $(PORT) $(if $(DATA),--data "$(DATA)") $(if $(ONCE),--once)
+	@$(BIN)/python -m dev.host --port $(PORT) $(if $(DATA),--data "$(DATA)") $(if $(ONCE),--once)
 
 lint: $(VENV)/.dev  ## formatting, ruff, mypy strict, import rules
 	$(BIN)/ruff format --check .
@@ -59,14 +59,14 @@ SLO ?= 0.99
 JOBS ?= 2
 QUICK ?=
 
-$(BENCH_VENV)/.bench: requirements.txt bench/requirements.txt
+$(BENCH_VENV)/.bench: requirements.txt dev/requirements-bench.txt
 	@test -x $(BENCH_VENV)/bin/python || $(PYTHON) -m venv $(BENCH_VENV)
 	@echo "Installing the benchmark's peers into $(BENCH_VENV) (the first time takes a few minutes) …"
-	@$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
+	@$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r dev/requirements-bench.txt
 	@touch $@
 
 bench: $(BENCH_VENV)/.bench  ## Forescale against its peers: make bench [QUICK=1] [TRACES=dir] [SLO=0.99] [JOBS=2]
-	@$(BENCH_VENV)/bin/python -m bench --traces "$(TRACES)" --slo $(SLO) --jobs $(JOBS) $(if $(QUICK),--quick)
+	@$(BENCH_VENV)/bin/python -m dev.bench --traces "$(TRACES)" --slo $(SLO) --jobs $(JOBS) $(if $(QUICK),--quick)
 
 clean:  ## remove what make made here
-	rm -rf $(VENV) $(BENCH_VENV) bench/quick .tools .cache .forescale .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(BENCH_VENV) dev/bench/quick .tools .cache .forescale .mypy_cache .ruff_cache .pytest_cache

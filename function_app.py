@@ -3,7 +3,7 @@
 import azure.functions as func
 
 from scaler import wiring
-from shared.replies import Reply, answered
+from shared.http.problems import Reply, answered
 from shared.settings import load_settings
 from training import api
 from training.wiring import watch_models as watch

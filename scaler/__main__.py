@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scaler.explain import explained
-from scaler.pools_check import PoolCheck, check
+from scaler.preflight import PoolCheck, check
 from scaler.record import DecisionLog, Record
 from scaler.replay.from_file import Figures, demand_file, pool_for
 from scaler.replay.replay import replay
 from scaler.replay.report import rows, scorecard, write_steps
 from scaler.wiring import node_pools_of, now, pool_inspector_of, pools_of, tick_of
-from shared.command_line import guarded, show_json, show_table, shown_progress
+from shared.cli import guarded, show_json, show_table, shown_progress
 from shared.errors import CloudError, ConfigurationError
 from shared.pools import Pool
 from shared.settings import load_settings
@@ -124,7 +124,7 @@ def _explain(options: argparse.Namespace) -> int:
 
 def _replay(options: argparse.Namespace) -> int:
     """Replay a demand file; this command alone may know of training, for it refits as it goes (decision 3)."""
-    from training.fit import fit  # noqa: PLC0415 - scikit-learn comes with it, and no other command needs it
+    from training.publish import fit  # noqa: PLC0415 - scikit-learn comes with it, and no other command needs it
 
     history = demand_file(options.demand)
     figures = Figures(units_per_node=options.units_per_node, lead_time_min=options.lead_time_min, slo=options.slo)

@@ -8,18 +8,6 @@ from typing import Protocol
 from scaler.core.pool import PoolState, Resize
 from shared.errors import CloudError
 from shared.pools import Pool
-from shared.series import History
-
-
-class DemandSource(Protocol):
-    """Recent demand of one pool."""
-
-    def history(self, now_utc: datetime) -> History:
-        """Return the complete intervals known at ``now_utc``, as many as the source keeps.
-
-        Raises :class:`shared.errors.DemandError` (:class:`~shared.errors.DemandUnavailable` if it may work later).
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from scaler.core.decide import Decision
 from scaler.core.reasons import Reason
-from shared.forecast import Forecast
+from shared.forecasting.forecast import Forecast
 from shared.ports import Blobs, read_whole
 
 SHOWN_LEVELS = (0.5, 0.9, 0.99)

@@ -12,10 +12,12 @@ from scaler.core.decide import Decision, Situation, decide
 from scaler.core.memory import Memory, OperationInFlight
 from scaler.core.pool import PoolState, Resize
 from scaler.core.reasons import Reason
-from scaler.ladder import Foresight, Models, foresee
-from scaler.memories import Memories
-from scaler.ports import DemandSource, NodePools, Operation, OperationStatus
+from scaler.fallback import Foresight, Models, foresee
+from scaler.ports import NodePools, Operation, OperationStatus
 from scaler.record import DecisionLog, Record
+from scaler.stores import Memories
+from shared.demand.history import History
+from shared.demand.source import DemandSource
 from shared.errors import (
     BlobChanged,
     CloudError,
@@ -35,7 +37,6 @@ from shared.errors import (
     Transient,
 )
 from shared.pools import Pool
-from shared.series import History
 from shared.telemetry import Event, emit
 
 logger = logging.getLogger(__name__)

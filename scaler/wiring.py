@@ -4,23 +4,24 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from scaler.archive import ArchivedDemand
-from scaler.blob_demand import BlobDemandSource
-from scaler.ladder import Models
+from scaler.fallback import Models
 from scaler.local.simulated_pools import SimulatedPools
-from scaler.memories import Memories
-from scaler.pools_check import PoolInspector, ReadOnlyInspector
+from scaler.preflight import PoolInspector, ReadOnlyInspector
 from scaler.record import DecisionLog, Record
+from scaler.stores import Memories
 from scaler.tick import Tick
+from shared.demand.archive import ArchivedDemand
+from shared.demand.blob_source import BlobDemandSource
 from shared.errors import BlobNotFound, ConfigurationError
-from shared.model_store import ModelStore
+from shared.forecasting.store import ModelStore
 from shared.pools import POOLS_FILE, BlobDemand, Pool, read_pools
 from shared.ports import read_whole
 from shared.settings import Backend, Settings, load_settings
 from shared.wiring import blobs_of, clock_of
 
 if TYPE_CHECKING:
-    from scaler.ports import DemandSource, NodePools
+    from scaler.ports import NodePools
+    from shared.demand.source import DemandSource
 
 
 def scale() -> list[Record]:

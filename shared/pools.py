@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from shared.errors import ConfigurationError
-from shared.faults import validated
+from shared.validation import validated
 
 POOLS_FILE = "config/pools.json"
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from shared.faults import validated
+from shared.validation import validated
 
 PREFIX = "FORESCALE_"
 

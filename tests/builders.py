@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from scaler.core.pool import AutoscalerBounds, PoolState, Provisioning
-from shared.forecast import Forecast
-from shared.model_card import Family, ModelCard, TrainingWindow
-from shared.model_store import library_versions
+from shared.demand.history import History
+from shared.forecasting.card import Family, ModelCard, TrainingWindow
+from shared.forecasting.forecast import Forecast
+from shared.forecasting.store import library_versions
 from shared.pools import Pool, read_pools
-from shared.series import History
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 """A Monday noon."""

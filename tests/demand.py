@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.series import History
+from shared.demand.history import History
 
 START = datetime(2026, 10, 5, tzinfo=UTC)
 """A Monday."""

@@ -6,21 +6,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scaler.replay.from_file import Figures, demand_file, pool_for
-from shared.command_line import FAILED, guarded, show_json, show_table, shown_progress
+from shared.cli import FAILED, guarded, show_json, show_table, shown_progress
+from shared.demand.history import History
 from shared.errors import ConfigurationError, TrainingRefused
-from shared.model_store import ModelStore
+from shared.forecasting.store import ModelStore
 from shared.pools import CapacitySizing, Pool
-from shared.series import History
 from shared.settings import Settings, load_settings
 from shared.wiring import blobs_of, clock_of
+from training.evaluation import FEWEST_INTERVALS
 from training.histories import training_history
 from training.job import is_failed
-from training.promote import best_of
-from training.promotion import rolled_back
 from training.results import PoolStage
 from training.retraining import new_run_id
-from training.train import Wishes, compete
-from training.walk_forward import FEWEST_INTERVALS
+from training.rollback import rolled_back
+from training.selection import Wishes, compete
+from training.verdict import best_of
 from training.wiring import job_of, pools_named
 
 

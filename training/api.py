@@ -8,13 +8,13 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.errors import ConfigurationError, ModelRefused, RequestRefused
-from shared.faults import validated
-from shared.model_store import ModelStore
-from shared.replies import Reply
+from shared.forecasting.store import ModelStore
+from shared.http.problems import Reply
 from shared.settings import Settings
+from shared.validation import validated
 from shared.wiring import blobs_of, clock_of
-from training.promotion import rolled_back
 from training.retraining import Report
+from training.rollback import rolled_back
 from training.runs import Ask
 from training.wiring import fresh_run_id, pools_named, retraining_of
 

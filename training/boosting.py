@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
-from shared.boosting import BOOSTED_LEVELS, Grown, ahead_rows, stacked
-from shared.demand_model import LEVELS, expected, with_expected
-from shared.features import Floats
-from shared.refresh import HALF_LIFE_DAYS, Rows, expectation
+from shared.forecasting.boosting import BOOSTED_LEVELS, Grown, ahead_rows, stacked
+from shared.forecasting.features import Floats
+from shared.forecasting.mixture import LEVELS, expected, with_expected
+from shared.forecasting.training_set import HALF_LIFE_DAYS, Rows, expectation
 
 MOST_ROWS = 20_000
 """Most rows that a level is fitted on: four levels take 3 s of one core (60 days of 5 minutes, 2026-11-22)."""

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from sklearn.ensemble import RandomForestRegressor
 
-from shared.demand_model import EDGE_LEVELS, LEVELS, expected, with_expected
+from shared.demand.history import History
 from shared.errors import TrainingRefused
-from shared.features import FeatureSpec, Floats
-from shared.refresh import HALF_LIFE_DAYS, Rows, exceeded, expectation, leaf_tables
-from shared.series import History
+from shared.forecasting.features import FeatureSpec, Floats
+from shared.forecasting.mixture import EDGE_LEVELS, LEVELS, expected, with_expected
+from shared.forecasting.training_set import HALF_LIFE_DAYS, Rows, exceeded, expectation, leaf_tables
 from training.boosting import boosted_member
 
 Content = dict[str, Any]

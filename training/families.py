@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import numpy as np
 
+from shared.demand.history import History
 from shared.errors import TrainingRefused
-from shared.model_card import Family
-from shared.refresh import FEWEST_ROWS
-from shared.seasonal_naive import LEAST_KNOWN
-from shared.series import History
+from shared.forecasting.card import Family
+from shared.forecasting.seasonal_naive import LEAST_KNOWN
+from shared.forecasting.training_set import FEWEST_ROWS
 
 DAY = timedelta(days=1)
 

@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from scaler.blob_demand import BlobDemandSource
+from shared.demand.blob_source import BlobDemandSource
+from shared.demand.history import History
 from shared.pools import BlobDemand, Pool
 from shared.ports import Blobs
-from shared.series import History
 
 
 def training_history(blobs: Blobs, pool: Pool, *, now_utc: datetime) -> History:

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 from shared.clock import Clock
 from shared.errors import CloudError, DemandError, ForescaleError, TrainingRefused
-from shared.model import pack
-from shared.model_store import ModelStore
+from shared.forecasting.model import pack
+from shared.forecasting.store import ModelStore
 from shared.pools import Pool, ResponseTimeSizing
 from shared.ports import Blobs
 from shared.telemetry import Event, emit
-from training.fit import Candidate
 from training.histories import training_history
 from training.ports import Tracker
+from training.publish import Candidate
 from training.results import PoolResult, PoolStage, Results, RunResult
-from training.train import Trained, Wishes, train
+from training.selection import Trained, Wishes, train
 
 logger = logging.getLogger(__name__)
 

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaler.replay.replay import TOLD_LEVELS
+from shared.demand.history import History
 from shared.errors import DemandError, ModelRefused
-from shared.model import Fitted
-from shared.model_card import Family
-from shared.series import History
+from shared.forecasting.card import Family
+from shared.forecasting.model import Fitted
 
 LOSS = "pinball_share"
 """The name of the mean over the levels: what a card promises and the watch compares with."""

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LinearRegression
 
+from shared.demand.history import History
+from shared.demand.workshop_log import COUNTS, SIGNALS
 from shared.errors import TrainingRefused
-from shared.response_time import COMPLETION_TIME, WINDOW_DAYS
-from shared.series import History
-from shared.workshop_log import COUNTS, SIGNALS
+from shared.forecasting.response_time import COMPLETION_TIME, WINDOW_DAYS
 
 TRAINING_SHARE = 0.8
 """The workshop's split: the first 80 % of the days train, the rest test."""

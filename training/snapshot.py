@@ -12,9 +12,9 @@ from shared.errors import ConfigurationError
 PACKAGES = ("shared", "scaler", "training")
 LEFT_BEHIND = frozenset({
     "scaler/cloud", "scaler/dashboard", "scaler/local", "scaler/__main__.py", "scaler/wiring.py", "scaler/tick.py",
-    "scaler/ladder.py", "scaler/explain.py", "scaler/pools_check.py", "scaler/archive.py", "training/api.py",
-    "training/cloud/aml_errors.py", "training/cloud/azure_ml.py", "training/cloud/azure_ml_jobs.py",
-    "training/cloud/azure_ml_sdk.py", "training/cloud/workspace.py",
+    "scaler/fallback.py", "scaler/explain.py", "scaler/preflight.py", "shared/demand/archive.py", "training/api.py",
+    "training/cloud/aml_errors.py", "training/cloud/sdk_jobs.py", "training/cloud/rest_jobs.py",
+    "training/cloud/sdk_process.py", "training/cloud/workspace.py",
 })  # fmt: skip
 """Parts of our packages that act on pools or start jobs: a job neither needs nor may use them."""
 LIBRARIES = (

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from scaler.core.reasons import Reason
 from scaler.record import DecisionLog
 from shared.clock import Clock
+from shared.demand.history import History
 from shared.errors import (
     BlobNotFound,
     CloudError,
@@ -19,17 +20,16 @@ from shared.errors import (
     TickFailed,
     TrainingRefused,
 )
-from shared.model import Fitted, Model
-from shared.model_store import ModelStore
+from shared.forecasting.model import Fitted, Model
+from shared.forecasting.store import ModelStore
 from shared.pools import Pool
 from shared.ports import Blobs, read_whole
-from shared.series import History
 from shared.telemetry import Event, emit
 from training.drift import WATCH, Health, drifts, not_before
 from training.histories import training_history
 from training.losses import COVERAGE, JUDGED, LOSS, losses
-from training.promotion import first_day, rolled_back
 from training.retraining import Retraining, new_run_id
+from training.rollback import first_day, rolled_back
 from training.runs import Ask
 
 logger = logging.getLogger(__name__)

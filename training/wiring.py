@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from scaler.record import DecisionLog
 from shared.errors import ConfigurationError, PoolUnknown
-from shared.model_store import ModelStore
+from shared.forecasting.store import ModelStore
 from shared.pools import POOLS_FILE, Pool, read_pools
 from shared.ports import read_whole
 from shared.settings import Backend, RetrainingBackend, Settings, load_settings
@@ -66,8 +66,8 @@ def jobs_of(settings: Settings) -> RetrainingJobs:
         msg = f"FORESCALE_RETRAINING_BACKEND={chosen} cannot reach the local backend: use process"
         raise ConfigurationError(msg)
     from shared.cloud.identity import app_credential  # noqa: PLC0415 - S4
-    from training.cloud.azure_ml import SdkJobs, SdkOptions  # noqa: PLC0415 - S4
-    from training.cloud.azure_ml_jobs import RestJobs  # noqa: PLC0415 - S4
+    from training.cloud.rest_jobs import RestJobs  # noqa: PLC0415 - S4
+    from training.cloud.sdk_jobs import SdkJobs, SdkOptions  # noqa: PLC0415 - S4
 
     workspace = _workspace(settings)
     if chosen is RetrainingBackend.AZUREML_JOBS:
@@ -128,7 +128,7 @@ def pools_named(settings: Settings, names: tuple[str, ...]) -> tuple[Pool, ...]:
 def _tracker() -> Tracker:
     """Azure ML names its run in the environment of a job; the SDK is there if the SDK's backend started it."""
     if "AZUREML_RUN_ID" in os.environ and importlib.util.find_spec("azureml") is not None:
-        from training.cloud.azure_ml_run import SdkTracker  # noqa: PLC0415 - S4
+        from training.cloud.tracker import SdkTracker  # noqa: PLC0415 - S4
 
         return SdkTracker()
     return NoTracker()

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from scaler.cloud.aks import AksNodePools, arm_clients
 from scaler.cloud.arm_calls import cluster_of, errand, items_of
 from scaler.cloud.arm_errors import Action
-from scaler.pools_check import Allowed, Inspection, Quota
+from scaler.preflight import Allowed, Inspection, Quota
 from shared.clock import system_clock
 from shared.errors import CloudError, ConfigurationError
 
@@ -40,14 +40,14 @@ class _Size:
 
 
 class AksInspector:
-    """``scaler.pools_check.PoolInspector`` over AKS: reads only."""
+    """``scaler.preflight.PoolInspector`` over AKS: reads only."""
 
     def __init__(self, clients: "ArmClients", node_pools: AksNodePools) -> None:
         self._clients = clients
         self._node_pools = node_pools
 
     def inspect(self, pool: "Pool") -> Inspection:
-        """See :meth:`scaler.pools_check.PoolInspector.inspect`."""
+        """See :meth:`scaler.preflight.PoolInspector.inspect`."""
         try:
             state = self._node_pools.read(pool)
         except (CloudError, ConfigurationError) as exc:

@@ -11,9 +11,9 @@ from azure.core.exceptions import AzureError
 from azure.core.pipeline.policies import BearerTokenCredentialPolicy, RetryPolicy
 from azure.core.rest import HttpRequest, HttpResponse
 
+from shared.demand.history import History, history_from_rows
 from shared.errors import DemandError, DemandUnavailable
 from shared.pools import PrometheusDemand
-from shared.series import History, history_from_rows
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -30,7 +30,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class PrometheusDemandSource:
-    """``scaler.ports.DemandSource`` over the HTTP API of Prometheus, ``/api/v1/query_range``."""
+    """``shared.demand.source.DemandSource`` over the HTTP API of Prometheus, ``/api/v1/query_range``."""
 
     def __init__(self, demand: PrometheusDemand, credential: "TokenCredential | None") -> None:
         host = urlsplit(demand.endpoint).hostname or ""
@@ -41,7 +41,7 @@ class PrometheusDemandSource:
         self._client: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(demand.endpoint, policies=policies)
 
     def history(self, now_utc: datetime) -> History:
-        """See :meth:`scaler.ports.DemandSource.history`; a sample at ``t`` is the interval that ends at ``t``."""
+        """See :class:`shared.demand.source.DemandSource`; a sample at ``t`` is the interval that ends at ``t``."""
         step = timedelta(minutes=self._demand.step_min)
         end = EPOCH + (now_utc - EPOCH) // step * step
         start = end - timedelta(days=self._demand.history_days) // step * step

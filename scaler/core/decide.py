@@ -7,18 +7,18 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from scaler.core.calibration import Budget, Plans, judged, ruling_price
 from scaler.core.guards import Surroundings, guarded
-from scaler.core.inheritance import inherited
 from scaler.core.memory import Memory, Step
+from scaler.core.miss_price import Budget, Plans, judged, ruling_price
 from scaler.core.orders import Order, own_ledger, plans_ledger
 from scaler.core.pool import PoolState, Resize
 from scaler.core.reasons import Reason
 from scaler.core.sizing import PRICES, Worth, sized, worth
-from shared.forecast import Forecast
-from shared.model_card import ModelCard
+from scaler.core.warm_start import inherited
+from shared.demand.history import History
+from shared.forecasting.card import ModelCard
+from shared.forecasting.forecast import Forecast
 from shared.pools import CapacitySizing, Mode, Pool, ResponseTimeSizing
-from shared.series import History
 
 STALE_AFTER_INTERVALS = 3
 """Demand whose newest interval ended so many steps ago is stale: metrics pipelines are late by one or two."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from scaler.core.backoff import Setback
-from scaler.core.calibration import Calibration
+from scaler.core.miss_price import Calibration
 from scaler.core.orders import Order
 from scaler.core.pool import Lever
 

@@ -3,7 +3,7 @@
 A constant quantile spends the same part of the SLO's budget of misses on every interval. The cheapest way to spend a
 budget has one *price* for a miss instead, the same in all intervals (a Lagrange multiplier): buy the nodes that
 minimise ``nodes + price · P(demand > nodes)``. Where demand is certain that buys more than the SLO, where it is wild,
-less. Everything here is computed for all ``PRICES`` side by side; ``scaler.core.calibration`` says which one rules.
+less. Everything here is computed for all ``PRICES`` side by side; ``scaler.core.miss_price`` says which one rules.
 """
 
 import math
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaler.core.orders import Ledger, Nodes
-from shared.forecast import Forecast
+from shared.forecasting.forecast import Forecast
 
 ROUNDING = 1e-9
 """Demand that fills its nodes exactly must not buy one more for a rounding error of the division."""

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.demand_csv import read_demand_csv
+from shared.demand.csv_format import read_demand_csv
+from shared.demand.history import History
 from shared.errors import ConfigurationError, DemandError
-from shared.faults import validated
 from shared.pools import Pool
-from shared.series import History
+from shared.validation import validated
 
 UNLIMITED = 10**9
 AVERAGE_NODES = 20

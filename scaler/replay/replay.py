@@ -13,18 +13,18 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from scaler.core.calibration import Calibration
 from scaler.core.decide import Situation, decide
 from scaler.core.memory import Memory
+from scaler.core.miss_price import Calibration
 from scaler.core.orders import lead_intervals
 from scaler.core.pool import PoolState, Provisioning
 from scaler.core.reasons import Reason
 from scaler.replay.scorecard import Workload
+from shared.demand.history import History
 from shared.errors import ConfigurationError, DemandError, TrainingRefused
-from shared.forecast import Forecast, made_of
-from shared.model import Fitted, naive_forecast
+from shared.forecasting.forecast import Forecast, made_of
+from shared.forecasting.model import Fitted, naive_forecast
 from shared.pools import CapacitySizing, Pool
-from shared.series import History
 
 REFIT_EVERY = timedelta(days=7)
 REFRESH_EVERY = timedelta(days=1)

@@ -8,7 +8,7 @@ from typing import Any
 from scaler.replay.baselines import reactive_70, reactive_hindsight
 from scaler.replay.replay import Replayed
 from scaler.replay.scorecard import Scorecard, clairvoyant_billed, scored
-from shared.series import History
+from shared.demand.history import History
 
 
 def scorecard(replayed: Replayed, history: History, *, slo: float) -> dict[str, Any]:

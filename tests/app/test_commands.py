@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from scaler.__main__ import main as scaler
+from shared.cli import guarded, show_table
 from shared.clock import system_clock
 from shared.cloud.azure_blobs import AzureBlobs
-from shared.command_line import guarded, show_table
-from shared.demand_csv import write_demand_csv
+from shared.demand.csv_format import write_demand_csv
 from shared.local.directory_blobs import DirectoryBlobs
 from shared.settings import Settings
 from shared.wiring import blobs_of, clock_of

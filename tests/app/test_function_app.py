@@ -136,7 +136,7 @@ def test_our_packages_are_ours_although_the_apps_root_is_last(seen: dict[str, An
 
 
 def test_nothing_for_developers_is_needed(seen: dict[str, Any]) -> None:
-    assert "devhost" not in seen["modules"]
+    assert "dev" not in seen["modules"]
     assert "pytest" not in seen["modules"]
 
 
@@ -210,7 +210,7 @@ def test_every_schedule_of_the_app_is_in_the_example(seen: dict[str, Any]) -> No
 def test_what_is_deployed_is_not_ignored_and_what_is_for_developers_is() -> None:
     ignored = set((ROOT / ".funcignore").read_text().split())
 
-    assert {"devhost/", "tests/", "docs/", "bench/", "local.settings*.json", ".*"} <= ignored
+    assert {"dev/", "tests/", "docs/", "local.settings*.json", ".*"} <= ignored
     assert ignored & {*DEPLOYED, *(f"{name}/" for name in DEPLOYED), "requirements.txt"} == set()
 
 

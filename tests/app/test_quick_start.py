@@ -12,8 +12,8 @@ from typing import Self
 
 import pytest
 
-from shared.demand_csv import write_demand_csv
-from shared.series import History
+from shared.demand.csv_format import write_demand_csv
+from shared.demand.history import History
 from tests.builders import STEP, history
 from tests.conftest import ROOT
 
@@ -27,7 +27,7 @@ class Run:
     """One quick start, begun at once and waited for when somebody looks."""
 
     def __init__(self, folder: Path, *options: str) -> None:
-        command = [sys.executable, "-m", "devhost", "--port", "0", "--ticks", TICKS, "--dir", str(folder), *options]
+        command = [sys.executable, "-m", "dev.host", "--port", "0", "--ticks", TICKS, "--dir", str(folder), *options]
         environ = {**os.environ, "COLUMNS": "200", "FORESCALE_BACKEND": "azure"}
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

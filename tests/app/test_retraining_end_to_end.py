@@ -15,16 +15,16 @@ import numpy as np
 import pytest
 
 import function_app
-from scaler.blob_demand import BlobDemandSource
 from scaler.core.reasons import Reason
-from scaler.ladder import Models
+from scaler.fallback import Models
 from scaler.local.simulated_pools import SimulatedPools
-from scaler.memories import Memories
 from scaler.record import DecisionLog
+from scaler.stores import Memories
 from scaler.tick import Tick
-from shared.demand_csv import write_demand_csv
+from shared.demand.blob_source import BlobDemandSource
+from shared.demand.csv_format import write_demand_csv
+from shared.forecasting.store import ModelStore
 from shared.local.directory_blobs import DirectoryBlobs
-from shared.model_store import ModelStore
 from shared.pools import POOLS_FILE
 from shared.ports import Blobs
 from shared.settings import Settings, load_settings

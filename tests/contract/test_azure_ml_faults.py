@@ -18,7 +18,7 @@ from shared.errors import (
 )
 from tests.fakes.azure_ml import CLUSTER, FakeAzureMl, Fault, fake_azure_ml
 from tests.fakes.azure_ml_backends import await_end, rest_jobs, sdk_jobs, tiny_app, use_proxy
-from training.cloud.azure_ml import SdkOptions
+from training.cloud.sdk_jobs import SdkOptions
 from training.ports import Job, JobPhase, RetrainingJobs
 
 STATUSES = {401: Forbidden, 403: Forbidden, 429: Throttled, 503: Transient, None: Transient}

@@ -9,12 +9,12 @@ from threading import Barrier
 import pytest
 
 from scaler.core.memory import Memory, Step
-from scaler.memories import Memories
 from scaler.record import DecisionLog
+from scaler.stores import Memories
 from shared.cloud.azure_blobs import azure_blobs_from_connection_string
 from shared.errors import BlobChanged, BlobNotFound, CloudError
+from shared.forecasting.store import ModelStore
 from shared.local.directory_blobs import DirectoryBlobs
-from shared.model_store import ModelStore
 from shared.ports import Blobs, read_whole
 from tests.builders import NOW, draft_card
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import pytest
 from azure.storage.blob import ContainerClient
 
-from scaler.blob_demand import BlobDemandSource
 from shared.cloud.azure_blobs import AzureBlobs, azure_blobs_from_connection_string
-from shared.demand_csv import write_demand_csv
+from shared.demand.blob_source import BlobDemandSource
+from shared.demand.csv_format import write_demand_csv
 from shared.errors import CloudError, Forbidden, Transient
-from shared.model_store import ModelStore
+from shared.forecasting.store import ModelStore
 from shared.pools import BlobDemand
 from tests.builders import NOW, draft_card, flat
 from tests.conftest import azurite_connection_string

@@ -3,7 +3,7 @@
 import pytest
 
 from scaler.cloud.aks_inspection import AksInspector, grants
-from scaler.pools_check import Allowed, PoolCheck, Quota, check
+from scaler.preflight import Allowed, PoolCheck, Quota, check
 from shared.pools import Pool
 from tests.fakes.arm import LEAST_RIGHTS
 from tests.fakes.arm_answers import Answer

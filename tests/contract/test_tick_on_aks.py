@@ -15,15 +15,15 @@ import pytest
 from scaler.core.memory import Memory
 from scaler.core.pool import Provisioning
 from scaler.core.reasons import Reason
-from scaler.ladder import Models
-from scaler.memories import Memories
+from scaler.fallback import Models
 from scaler.record import DecisionLog
+from scaler.stores import Memories
 from scaler.tick import Tick
+from shared.demand.history import History
 from shared.errors import TickFailed
+from shared.forecasting.store import ModelStore
 from shared.local.directory_blobs import DirectoryBlobs
-from shared.model_store import ModelStore
 from shared.pools import Mode, Pool
-from shared.series import History
 from tests.fakes.arm_answers import Answer
 from tests.fakes.arm_cluster import FakePool, autoscaled
 from tests.fakes.arm_faults import Fault

@@ -11,8 +11,8 @@ import pytest
 from shared.cloud.arm_endpoint import arm_endpoint
 from shared.settings import Settings
 from tests.fakes.azure_ml import CLUSTER, GROUP, SUBSCRIPTION, WORKSPACE, FakeAzureMl, FakeCredential
-from training.cloud.azure_ml import SdkJobs, SdkOptions
-from training.cloud.azure_ml_jobs import RestJobs
+from training.cloud.rest_jobs import RestJobs
+from training.cloud.sdk_jobs import SdkJobs, SdkOptions
 from training.cloud.workspace import Workspace, WorkspaceName
 from training.ports import JobState, RetrainingJobs
 from training.snapshot import Snapshot, snapshot_of

@@ -12,7 +12,7 @@ from typing import Any
 import azure.functions as func
 from azure.functions.timer import TimerRequest
 
-from devhost.host import Host
+from dev.host.host import Host
 
 KEY = "a-key-for-tests"
 

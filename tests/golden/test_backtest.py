@@ -12,9 +12,9 @@ import pytest
 from scaler.replay.from_file import Figures, demand_file, pool_for
 from scaler.replay.replay import replay
 from scaler.replay.scorecard import scored
-from shared.demand_csv import write_demand_csv
+from shared.demand.csv_format import write_demand_csv
 from tests.demand import daily, history_of
-from training.fit import fit
+from training.publish import fit
 
 HERE = Path(__file__).parent
 DEMAND, DECISIONS = HERE / "demand.csv", HERE / "decisions.csv"

@@ -15,7 +15,7 @@ from scaler.core.memory import Memory
 from scaler.core.pool import PoolState, Provisioning
 from scaler.core.reasons import Reason
 from scaler.replay.scorecard import Workload, scored
-from shared.forecast import Forecast
+from shared.forecasting.forecast import Forecast
 from shared.pools import CapacitySizing, Pool
 from tests.builders import draft_card, pool
 from tests.demand import HALF_HOUR, daily, history_of

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.features import FeatureSpec, Floats, features_of, rolling_max
-from shared.series import History
+from shared.demand.history import History
+from shared.forecasting.features import FeatureSpec, Floats, features_of, rolling_max
 from tests.builders import history
 
 HALF_HOUR = timedelta(minutes=30)

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devhost.ncrontab import FIELDS, Field, Schedule
+from dev.host.ncrontab import FIELDS, Field, Schedule
 
 WINDOW_S = 7_200
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from scaler.replay.replay import Course, Replayed, replay, walked
-from shared.demand_csv import read_demand_csv
-from shared.model import Fitted
-from shared.model_card import Family
+from shared.demand.csv_format import read_demand_csv
+from shared.demand.history import History
+from shared.forecasting.card import Family
+from shared.forecasting.model import Fitted
 from shared.pools import Pool
-from shared.series import History
 from tests.builders import pool
 from tests.demand import daily, history_of
-from training.fit import fit
+from training.publish import fit
 
 DAY = 48
 DAYS = 10

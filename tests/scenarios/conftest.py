@@ -10,18 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scaler.blob_demand import BlobDemandSource
 from scaler.core.pool import PoolState, Resize
-from scaler.ladder import Models
+from scaler.fallback import Models
 from scaler.local.simulated_pools import SimulatedPool, SimulatedPools
-from scaler.memories import Memories
-from scaler.ports import DemandSource, Operation
+from scaler.ports import Operation
 from scaler.record import DecisionLog, Record
+from scaler.stores import Memories
 from scaler.tick import Tick
-from shared.demand_csv import write_demand_csv
+from shared.demand.blob_source import BlobDemandSource
+from shared.demand.csv_format import write_demand_csv
+from shared.demand.source import DemandSource
 from shared.errors import BlobNotFound, CloudError, TickFailed
+from shared.forecasting.store import ModelStore
 from shared.local.directory_blobs import DirectoryBlobs
-from shared.model_store import ModelStore
 from shared.pools import BlobDemand, Pool
 from shared.ports import Blob
 from tests.builders import NOW, draft_card, flat, pool

@@ -7,7 +7,7 @@ from datetime import timedelta
 from scaler.core.reasons import Reason
 from scaler.record import Record
 from shared.errors import Transient
-from shared.model import pack
+from shared.forecasting.model import pack
 from tests.builders import NOW, STEP, pool, pool_json, pools_file
 from tests.scenarios.conftest import World
 

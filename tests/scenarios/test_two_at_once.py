@@ -9,7 +9,7 @@ import pytest
 from scaler.core.pool import Lever, PoolState, Resize
 from scaler.core.reasons import Reason
 from scaler.local.simulated_pools import SimulatedPool
-from scaler.memories import Memories
+from scaler.stores import Memories
 from shared.errors import (
     CloudError,
     Forbidden,

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from scaler.core.reasons import Reason
+from shared.demand.workshop_log import read_workshop_log
 from shared.pools import Pool, read_pools
-from shared.workshop_log import read_workshop_log
 from tests.builders import NOW, pools_file, workshop_json
 from tests.scenarios.conftest import World
-from training.fit import fit, publish
+from training.publish import fit, publish
 
 MIDNIGHT = datetime(2026, 11, 23, tzinfo=UTC)
 

@@ -11,15 +11,15 @@ from random import Random
 import numpy as np
 import pytest
 
-from scaler.ladder import Models
-from scaler.memories import Memories
+from scaler.fallback import Models
 from scaler.record import DecisionLog
+from scaler.stores import Memories
 from scaler.tick import Tick
+from shared.demand.history import History
 from shared.errors import TickFailed
+from shared.forecasting.store import ModelStore
 from shared.local.directory_blobs import DirectoryBlobs
-from shared.model_store import ModelStore
 from shared.pools import CapacitySizing, Mode, Pool
-from shared.series import History
 from tests.fakes.arm_cluster import FakePool, autoscaled, properties
 from tests.fakes.arm_faults import WRITE_FAULTS
 from tests.fakes.arm_harness import AksOnFake, aks_on_fake, pool_named

@@ -16,7 +16,7 @@ from shared.errors import CloudError, JobNotFound
 from training.ports import Job, JobPhase, JobState
 
 LOG_TAIL_CHARACTERS = 400
-WATCHER = "training.local.watched"
+WATCHER = "training.local.job_runner"
 OURS = Path(__file__).resolve().parents[2]
 """The folder that this very code lies in."""
 

@@ -1,0 +1,110 @@
+"""What one tick costs: CPU time of a local tick with a warm model, import of the app, prediction, size of the model."""
+
+import json
+import logging
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from dev.host.world import World, open_world
+from scaler.wiring import now, pools_of, tick_of
+from shared.forecasting.store import ModelStore
+from shared.local.directory_blobs import DirectoryBlobs
+
+ROOT = Path(__file__).resolve().parents[2]
+WARM_TICKS = 3
+TICKS = 30
+PREDICTIONS = 50
+IMPORTS = 7
+TICK_BAR_MS = 50.0
+IMPORT_BAR_S = 0.5
+PREDICTION_BAR_MS = 10.0
+MODEL_BAR_BYTES = 2_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TickCost:
+    """Medians; CPU times are of the whole process, all threads."""
+
+    tick_cpu_ms: float
+    tick_wall_ms: float
+    predict_cpu_ms: float
+    model_bytes: int
+    model_family: str
+    import_app_s: float
+    import_azure_functions_s: float
+
+    @property
+    def import_ratio(self) -> float:
+        """How many times as long as ``import azure.functions`` alone."""
+        return self.import_app_s / self.import_azure_functions_s
+
+
+def measured() -> TickCost:
+    """Measure in a world made for it: 35 days of synthetic 5-minute demand, a model trained on the first 21."""
+    with tempfile.TemporaryDirectory() as directory:
+        world = open_world(Path(directory), None, say=lambda _: None)
+        tick = tick_of(world.settings)
+        pools = pools_of(world.settings)
+
+        def one_tick() -> None:
+            tick.run(pools, now_utc=now(world.settings))
+
+        tick_wall_ms, tick_cpu_ms = _medians_ms(one_tick, warm=WARM_TICKS, times=TICKS)
+        predict_cpu_ms, model_bytes, family = _prediction(world)
+    return TickCost(
+        tick_cpu_ms=tick_cpu_ms,
+        tick_wall_ms=tick_wall_ms,
+        predict_cpu_ms=predict_cpu_ms,
+        model_bytes=model_bytes,
+        model_family=family,
+        import_app_s=_import_s("function_app"),
+        import_azure_functions_s=_import_s("azure.functions"),
+    )
+
+
+def _prediction(world: World) -> tuple[float, int, str]:
+    """Return the CPU milliseconds of one forecast, and the size and family of its model."""
+    pool = pools_of(world.settings)[0]
+    model = ModelStore(DirectoryBlobs(world.directory)).latest(pool.name)
+    now_utc = now(world.settings)
+    history = tick_of(world.settings).demand(pool).history(now_utc)
+    _, cpu_ms = _medians_ms(lambda: model.forecast(history, now_utc=now_utc), warm=WARM_TICKS, times=PREDICTIONS)
+    return cpu_ms, model.card.size_bytes, model.card.family.value
+
+
+def _medians_ms(act: Callable[[], object], *, warm: int, times: int) -> tuple[float, float]:
+    """Return the median wall and CPU milliseconds of an action once it is warm."""
+    walls, cpus = [], []
+    for _ in range(warm):
+        act()
+    for _ in range(times):
+        wall, cpu = time.perf_counter(), time.process_time()
+        act()
+        walls.append(1000 * (time.perf_counter() - wall))
+        cpus.append(1000 * (time.process_time() - cpu))
+    return statistics.median(walls), statistics.median(cpus)
+
+
+def _import_s(module: str) -> float:
+    """Return the median seconds of an import in a fresh interpreter, compiled files in place."""
+    code = f"import time; began = time.perf_counter(); import {module}; print(time.perf_counter() - began)"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code]
+    taken = [
+        float(subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=ROOT).stdout)  # noqa: S603 - our own command
+        for _ in range(IMPORTS + 1)
+    ]
+    return statistics.median(taken[1:])
+
+
+if __name__ == "__main__":
+    logging.disable(logging.CRITICAL)
+    cost = measured()
+    print(json.dumps({**asdict(cost), "import_ratio": cost.import_ratio}, indent=2))

@@ -1,0 +1,1 @@
+"""From history to a forecast: features, families of models, and models as they are stored."""

@@ -1,0 +1,155 @@
+"""Models as blobs: publish, promote, roll back, and load without trusting what is stored.
+
+``models/<pool>/<version>/model.skops`` and ``card.json`` never change once written. ``models/<pool>/latest.json`` names
+the version that serves; it is replaced with If-Match, so of two promotions one loses and reads again.
+"""
+
+import hashlib
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from shared.errors import BlobNotFound, ModelRefused
+from shared.forecasting.card import FORMAT_VERSION, ModelCard, Pointer
+from shared.forecasting.model import Model, loaded, pack
+from shared.ports import Blobs, read_whole
+
+
+class _Held(NamedTuple):
+    """The last model that loaded well, and the pointer's tag it was loaded under."""
+
+    pointer_etag: str
+    model: Model
+
+
+class ModelStore:
+    """The models of all pools in one container; keeps the last good model of each pool in memory."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+        self._held: dict[str, _Held] = {}
+
+    def latest(self, pool: str) -> Model:
+        """Return the model that serves; an unchanged pointer costs one conditional read and no download.
+
+        Raises :class:`~shared.errors.BlobNotFound` if none was ever promoted, :class:`~shared.errors.ModelRefused` if
+        it cannot be trusted, and :class:`~shared.errors.CloudError`.
+        """
+        held = self._held.get(pool)
+        pointer = self._blobs.read(_pointer_name(pool), unless_etag=held.pointer_etag if held else None)
+        if pointer is None:
+            assert held is not None  # noqa: S101 - only a held tag can be unchanged
+            return held.model
+        version = _parsed_pointer(pool, pointer.data).version
+        same = held is not None and held.model.card.version == version
+        model = held.model if held is not None and same else self.load(pool, version)
+        self._held[pool] = _Held(pointer.etag, model)
+        return model
+
+    def last_good(self, pool: str) -> Model | None:
+        """Return the last model that loaded well in this process, if any: the ladder's second rung."""
+        held = self._held.get(pool)
+        return held.model if held else None
+
+    def load(self, pool: str, version: str) -> Model:
+        """Load one version; raises :class:`~shared.errors.ModelRefused` and what reading a blob raises."""
+        card = self.card(pool, version)
+        name = f"{_folder(pool, version)}/model.skops"
+        data = read_whole(self._blobs, name).data
+        digest = hashlib.sha256(data).hexdigest()
+        if digest != card.sha256:
+            msg = f"{name} has SHA-256 {digest}, its card says {card.sha256}: publish the model again"
+            raise ModelRefused(msg)
+        return loaded(card, data, name=name)
+
+    def card(self, pool: str, version: str) -> ModelCard:
+        """Return the card of one version, refusing one of another format."""
+        name = f"{_folder(pool, version)}/card.json"
+        data = read_whole(self._blobs, name).data
+        try:
+            card = ModelCard.model_validate_json(data)
+        except ValidationError as exc:
+            fault = exc.errors()[0]
+            told = f"{'.'.join(str(step) for step in fault['loc'])}: {fault['msg']}"
+            msg = f"{name} is no card of format {FORMAT_VERSION} ({told}): train and publish again"
+            raise ModelRefused(msg) from exc
+        if card.format_version != FORMAT_VERSION:
+            msg = f"{name} has format version {card.format_version}, this app reads {FORMAT_VERSION}: train again"
+            raise ModelRefused(msg)
+        if (card.pool, card.version) != (pool, version):
+            msg = f"{name} says it is of pool {card.pool!r}, version {card.version!r}: publish the model again"
+            raise ModelRefused(msg)
+        return card
+
+    def publish(self, draft: ModelCard, content: Mapping[str, Any]) -> ModelCard:
+        """Store a model under its draft card's pool and version, and return the card with hash and size.
+
+        It serves only once it is promoted. Raises :class:`~shared.errors.BlobChanged` if the version exists.
+        """
+        data = pack(content)
+        card = draft.model_copy(update={"sha256": hashlib.sha256(data).hexdigest(), "size_bytes": len(data)})
+        folder = _folder(card.pool, card.version)
+        self._blobs.write(f"{folder}/model.skops", data, if_etag=None)
+        self._blobs.write(f"{folder}/card.json", card.model_dump_json(indent=2).encode(), if_etag=None)
+        return card
+
+    def pointer(self, pool: str) -> tuple[Pointer, str] | None:
+        """Return the pointer and its etag, or None if no model was ever promoted."""
+        try:
+            blob = read_whole(self._blobs, _pointer_name(pool))
+        except BlobNotFound:
+            return None
+        return _parsed_pointer(pool, blob.data), blob.etag
+
+    def promote(self, pool: str, version: str, *, now_utc: datetime, reason: str) -> Pointer:
+        """Let ``version`` serve (an older one: that is the rollback), if it loads and nobody else moved the pointer.
+
+        Raises :class:`~shared.errors.ModelRefused`, :class:`~shared.errors.BlobNotFound`,
+        :class:`~shared.errors.BlobChanged`.
+        """
+        previous, etag = self._pointer_to_replace(pool)
+        self.load(pool, version)
+        pointer = Pointer(version=version, previous=previous, since=now_utc, reason=reason)
+        self._blobs.write(_pointer_name(pool), pointer.model_dump_json(indent=2).encode(), if_etag=etag)
+        return pointer
+
+    def _pointer_to_replace(self, pool: str) -> tuple[str | None, str | None]:
+        """Return the version that serves and the pointer's etag; a damaged pointer names none, and may be replaced."""
+        try:
+            blob = read_whole(self._blobs, _pointer_name(pool))
+        except BlobNotFound:
+            return None, None
+        try:
+            return _parsed_pointer(pool, blob.data).version, blob.etag
+        except ModelRefused:
+            return None, blob.etag
+
+    def versions(self, pool: str) -> Sequence[str]:
+        """Return the complete versions of a pool, oldest first."""
+        prefix = f"models/{pool}/"
+        names = (name.removeprefix(prefix) for name in self._blobs.names(prefix))
+        return sorted(name.removesuffix("/card.json") for name in names if name.endswith("/card.json"))
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that a stored model depends on."""
+    return {name: importlib.metadata.version(name) for name in ("numpy", "scikit-learn", "skops")}
+
+
+def _folder(pool: str, version: str) -> str:
+    return f"models/{pool}/{version}"
+
+
+def _pointer_name(pool: str) -> str:
+    return f"models/{pool}/latest.json"
+
+
+def _parsed_pointer(pool: str, data: bytes) -> Pointer:
+    try:
+        return Pointer.model_validate_json(data)
+    except ValidationError as exc:
+        msg = f"{_pointer_name(pool)} names no version ({exc.errors()[0]['msg']}): promote a version again"
+        raise ModelRefused(msg) from exc

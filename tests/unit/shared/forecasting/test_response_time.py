@@ -1,0 +1,79 @@
+"""The workshop's job: the acceptance figures of ../shared/seed/README.md."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shared.demand.history import History
+from shared.demand.workshop_log import read_workshop_log
+from shared.errors import DemandError, TrainingRefused
+from shared.forecasting.response_time import COMPLETION_TIME, completion_time, next_counts, response_time_forecast
+from tests.builders import flat
+from training.response_time import Fitted, fit_response_time
+
+
+@pytest.fixture(scope="module")
+def log(seed_folder: Path) -> History:
+    data = (seed_folder / "log_data.pkl").read_bytes()
+    return read_workshop_log(data, end_utc=datetime(2026, 11, 23, tzinfo=UTC))
+
+
+@pytest.fixture(scope="module")
+def fitted(log: History) -> Fitted:
+    return fit_response_time(log)
+
+
+def test_each_model_scores_what_the_workshop_measured(fitted: Fitted) -> None:
+    expected = {COMPLETION_TIME: 0.9024, "admin_users": 0.5949, "config_users": 0.6493, "end_users": 0.5786}
+
+    assert fitted.r2 == pytest.approx(expected, abs=1.2e-4)
+    assert fitted.r2[COMPLETION_TIME] == pytest.approx(0.9024, abs=5e-5)
+
+
+def test_each_count_is_forecast_by_its_own_model_from_the_full_window(fitted: Fitted, log: History) -> None:
+    expected = {"admin_users": 4.2307, "config_users": 19.1922, "end_users": 2432.6333}
+
+    assert next_counts(fitted.models, log) == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_next_day_takes_97_seconds(fitted: Fitted, log: History) -> None:
+    assert response_time_forecast(fitted.models, log) == pytest.approx(np.array([[97.1500]]), abs=1e-4)
+
+
+def test_a_completion_time_is_never_negative(fitted: Fitted) -> None:
+    assert completion_time(fitted.models, {"admin_users": 0, "config_users": 0, "end_users": -1e6}) == 0.0
+
+
+def test_a_count_with_an_unknown_day_in_its_window_is_refused_by_name(fitted: Fitted, log: History) -> None:
+    values = log.values.copy()
+    values[-3, 1] = np.nan
+    holed = History(start_utc=log.start_utc, step=log.step, values=values, signals=log.signals)
+
+    with pytest.raises(DemandError, match="admin_users needs its last 5 days complete, 4 are known"):
+        response_time_forecast(fitted.models, holed)
+
+
+def test_a_log_shorter_than_a_window_is_refused(fitted: Fitted, log: History) -> None:
+    with pytest.raises(DemandError, match="end_users needs its last 21 days"):
+        response_time_forecast(fitted.models, log.last(20))
+
+
+def test_training_needs_the_workshops_signals() -> None:
+    with pytest.raises(TrainingRefused, match="needs the signals"):
+        fit_response_time(flat(1.0))
+
+
+def test_training_needs_every_day(log: History) -> None:
+    values = log.values.copy()
+    values[100, 0] = np.nan
+    holed = History(start_utc=log.start_utc, step=log.step, values=values, signals=log.signals)
+
+    with pytest.raises(TrainingRefused, match="no complete row for"):
+        fit_response_time(holed)
+
+
+def test_training_needs_more_days_than_the_longest_window_on_both_sides(log: History) -> None:
+    with pytest.raises(TrainingRefused, match="110 days are too few"):
+        fit_response_time(log.last(110))

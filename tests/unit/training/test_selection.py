@@ -1,0 +1,184 @@
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shared.errors import BlobNotFound, TrainingRefused
+from shared.forecasting.card import Family, ModelCard
+from shared.forecasting.store import ModelStore
+from shared.local.directory_blobs import DirectoryBlobs
+from tests.builders import pool, pool_json, pools_file
+from tests.demand import daily, history_of
+from training.__main__ import main
+from training.publish import fit, publish
+from training.selection import Wishes, compete, train
+from training.verdict import Rule
+
+pytestmark = pytest.mark.slow
+
+SIZING = {"kind": "capacity", "units_per_node": 50, "slo": 0.95}
+POOL = pool(lead_time_min=60, max_nodes=1000, sizing=SIZING)
+HISTORY = history_of(daily(12, noise=0.05))
+NOW = HISTORY.end_utc
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ModelStore:
+    return ModelStore(DirectoryBlobs(tmp_path))
+
+
+def publish_and_promote(store: ModelStore, family: Family, *, known_days: int) -> ModelCard:
+    past = HISTORY.first(48 * known_days)
+    card = publish(store, POOL, past, fit(POOL, past, family=family), now_utc=past.end_utc)
+    store.promote("web", card.version, now_utc=past.end_utc, reason="test")
+    return card
+
+
+def test_the_first_model_is_the_best_family_and_its_card_tells_all(store: ModelStore) -> None:
+    trained = train(store, POOL, HISTORY, Wishes(), now_utc=NOW)
+
+    assert (trained.verdict.promoted, trained.verdict.rule) == (True, Rule.FIRST_MODEL)
+    assert store.latest("web").card == trained.card
+    assert {trial.name for trial in trained.card.trials} >= {"seasonal_naive", "ridge"}
+    assert trained.card.scores == trained.verdict.challenger
+    assert trained.card.prices is not None
+    assert trained.card.training.end_utc == HISTORY.end_utc
+    assert "without having seen them, then fitted on all" in trained.card.reason
+    assert "boosting needs" in trained.card.reason
+
+
+def test_a_champion_that_is_not_beaten_stays_and_the_challenger_is_kept_beside_it(store: ModelStore) -> None:
+    first = train(store, POOL, HISTORY, Wishes(), now_utc=NOW)
+
+    second = train(store, POOL, HISTORY, Wishes(), now_utc=NOW + timedelta(hours=1))
+
+    assert (second.verdict.promoted, second.verdict.rule) == (False, Rule.NOT_BETTER)
+    assert second.verdict.champion_version == first.card.version
+    assert "stood in" in second.verdict.reason
+    assert store.latest("web").card.version == first.card.version
+    assert store.card("web", second.card.version).reason.startswith("not better")
+
+
+def test_force_promotes_whatever_the_verdict(store: ModelStore) -> None:
+    train(store, POOL, HISTORY, Wishes(), now_utc=NOW)
+
+    forced = train(store, POOL, HISTORY, Wishes(force=True), now_utc=NOW + timedelta(hours=1))
+
+    assert (forced.verdict.promoted, forced.verdict.rule) == (True, Rule.FORCED)
+    assert store.latest("web").card.version == forced.card.version
+
+
+def test_a_champion_is_judged_on_what_it_has_not_seen(store: ModelStore) -> None:
+    champion = publish_and_promote(store, Family.SEASONAL_NAIVE, known_days=9)
+
+    trained = train(store, POOL, HISTORY, Wishes(), now_utc=NOW)
+
+    assert trained.verdict.champion_version == champion.version
+    assert trained.verdict.champion["scored_intervals"] == trained.verdict.challenger["scored_intervals"] == 3 * 48
+
+
+def test_a_champion_of_another_lead_time_gives_way(store: ModelStore) -> None:
+    publish_and_promote(store, Family.RIDGE, known_days=9)
+    slower = POOL.model_copy(update={"lead_time_min": 120.0})
+
+    trained = train(store, slower, HISTORY, Wishes(), now_utc=NOW)
+
+    assert (trained.verdict.promoted, trained.verdict.rule) == (True, Rule.CHAMPION_UNFIT)
+    assert "the pool needs 5" in trained.verdict.reason
+
+
+def test_too_short_a_history_gets_the_naive_but_never_in_place_of_a_champion(store: ModelStore) -> None:
+    first = train(store, POOL, HISTORY.first(300), Wishes(), now_utc=NOW)
+    second = train(store, POOL, HISTORY.first(300), Wishes(), now_utc=NOW + timedelta(hours=1))
+
+    assert (first.card.family, first.verdict.promoted) == (Family.SEASONAL_NAIVE, True)
+    assert "300 intervals are too few to judge models on" in first.card.reason
+    assert (second.verdict.promoted, second.verdict.rule) == (False, Rule.NOT_JUDGED)
+
+
+def test_quick_fits_and_serves_without_a_judgement(store: ModelStore) -> None:
+    quick = train(store, POOL, HISTORY, Wishes(quick=True), now_utc=NOW)
+
+    assert (quick.card.family, quick.verdict.rule) == (Family.FOREST, Rule.NOT_JUDGED)
+    assert quick.card.trials == ()
+
+
+@pytest.mark.parametrize("values", [[np.nan] * 900, [7.0] * 900, [1.0, 2.0, 3.0]])
+def test_garbage_publishes_nothing(store: ModelStore, values: list[float]) -> None:
+    with pytest.raises(TrainingRefused):
+        train(store, POOL, history_of(np.array(values)), Wishes(), now_utc=NOW)
+
+    assert store.versions("web") == []
+    with pytest.raises(BlobNotFound):
+        store.latest("web")
+
+
+def test_progress_is_told_family_by_family() -> None:
+    told: list[str] = []
+
+    competition = compete(POOL, HISTORY, progress=lambda done, total, doing: told.append(f"{done <= total} {doing}"))
+
+    assert competition is not None
+    assert told[0] == "True seasonal_naive: fitting"
+    assert {line.split()[1] for line in told} == {"seasonal_naive:", "ridge:"}
+
+
+def write_csv(path: Path, values: list[float]) -> Path:
+    rows = [f"{HISTORY.instant(i):%Y-%m-%dT%H:%M:%SZ},{'' if np.isnan(v) else v}" for i, v in enumerate(values)]
+    path.write_text("\n".join(["timestamp,demand", *rows]))
+    return path
+
+
+def test_evaluate_shows_every_family_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_csv(tmp_path / "demand.csv", HISTORY.demand.tolist())
+
+    code = main(["evaluate", str(path), "--slo", "0.95", "--json"])
+    rows = json.loads(capsys.readouterr().out)
+
+    assert code == 0
+    assert [row["family"] for row in rows] == ["seasonal_naive", "ridge"]
+    assert sum(row["best"] for row in rows) == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ([float("nan")] * 500, "no interval has a known demand"),
+        ([4.0] * 500, "nothing to learn from"),
+        ([1.0, 2.0] * 40, "too few to judge on"),
+    ],
+)
+def test_evaluate_of_a_bad_file_is_one_clear_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], values: list[float], told: str
+) -> None:
+    code = main(["evaluate", str(write_csv(tmp_path / "demand.csv", values))])
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+
+    assert code == 1
+    assert error.startswith("error: ")
+    assert told in error
+
+
+def test_fit_publishes_a_pool_and_tells_the_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = pool_json(name="web", lead_time_min=60, max_nodes=1000, sizing=SIZING)
+    bad = replace_path(good, name="flat", path="flat.csv")
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/pools.json").write_bytes(pools_file(good, bad))
+    write_csv(tmp_path / "demand.csv", HISTORY.demand.tolist())
+    write_csv(tmp_path / "flat.csv", [4.0] * 500)
+    monkeypatch.setenv("FORESCALE_BACKEND", "local")
+    monkeypatch.setenv("FORESCALE_LOCAL_DIR", str(tmp_path))
+
+    main(["fit", "--quick", "--json", "--pool", "flat", "--pool", "web"])
+    results = json.loads(capsys.readouterr().out)["pools"]
+
+    assert (results["web"]["stage"], results["flat"]["stage"]) == ("promoted", "refused")
+    assert "flat: the demand is 4" in results["flat"]["why"]
+
+
+def replace_path(pool_: dict[str, object], *, name: str, path: str) -> dict[str, object]:
+    return {**pool_, "name": name, "demand": {"source": "blob", "path": path}}

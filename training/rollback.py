@@ -1,0 +1,51 @@
+"""Which version serves after a change of mind: the one before, and the verdict of a promoted model's first day."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.demand.history import History
+from shared.errors import BlobNotFound, ConfigurationError, ModelRefused
+from shared.forecasting.card import Pointer
+from shared.forecasting.store import ModelStore
+from training.losses import FEWEST_JUDGED, LOSS, losses
+
+FIRST_DAY = timedelta(days=1)
+WORSE_BY = 1.05
+"""A promoted model goes only if its loss is this much higher than its predecessor's: less may be chance."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstDay:
+    """What a promoted model's first day showed; ``verdict_due`` is false while the day is not over."""
+
+    verdict_due: bool
+    worse: bool = False
+    why: str = ""
+
+
+def rolled_back(store: ModelStore, pool: str, *, now_utc: datetime, reason: str) -> Pointer:
+    """Let the version before the present one serve; raises :class:`ConfigurationError` if there is none."""
+    pointed = store.pointer(pool)
+    if pointed is None or pointed[0].previous is None:
+        msg = f"pool {pool!r} has no version before the present one to roll back to"
+        raise ConfigurationError(msg)
+    return store.promote(pool, pointed[0].previous, now_utc=now_utc, reason=reason)
+
+
+def first_day(store: ModelStore, pointer: Pointer, pool: str, history: History) -> FirstDay:
+    """Compare a promoted model with its predecessor on the demand since the promotion, which neither was fitted on."""
+    first = (pointer.since - history.start_utc) // history.step
+    if pointer.previous is None or first < 0:
+        return FirstDay(verdict_due=True, why="there is no predecessor to compare with")
+    if history.end_utc - pointer.since < max(FIRST_DAY, FEWEST_JUDGED * history.step):
+        return FirstDay(verdict_due=False)
+    try:
+        serving, before = (store.load(pool, version) for version in (pointer.version, pointer.previous))
+    except (BlobNotFound, ModelRefused) as exc:
+        return FirstDay(verdict_due=True, why=f"the two cannot be compared: {exc}")
+    ours, theirs = (losses(model.fitted, history, first=first) for model in (serving, before))
+    if not theirs:
+        return FirstDay(verdict_due=True, why=f"{pointer.previous} cannot forecast this demand")
+    told = f"in its first day {pointer.version} had loss {ours[LOSS]:.4%}" if ours else "it could not forecast at all"
+    worse = not ours or ours[LOSS] > theirs[LOSS] * WORSE_BY
+    return FirstDay(verdict_due=True, worse=worse, why=f"{told}, {pointer.previous} would have had {theirs[LOSS]:.4%}")
