@@ -5,13 +5,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from scaler.explain import explained
+from scaler.explain import explain
 from scaler.preflight import PoolCheck, check
-from scaler.record import DecisionLog, Record
+from scaler.record import Record
 from scaler.replay.from_file import Figures, demand_file, pool_for
 from scaler.replay.replay import replay
 from scaler.replay.report import rows, scorecard, write_steps
-from scaler.wiring import node_pools_of, now, pool_inspector_of, pools_of, tick_of
+from scaler.stores import DecisionLog
+from scaler.wiring import fan_out_of, node_pools_of, now, pool_inspector_of, pools_of
 from shared.cli import guarded, show_json, show_table, shown_progress
 from shared.errors import CloudError, ConfigurationError
 from shared.pools import Pool
@@ -53,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _tick(options: argparse.Namespace) -> int:
     settings = load_settings()
-    records = tick_of(settings).run(_chosen(pools_of(settings), options.pool), now_utc=now(settings))
+    records = fan_out_of(settings).run(_chosen(pools_of(settings), options.pool), now_utc=now(settings))
     if options.json:
         show_json([record.fields() for record in records])
     else:
@@ -70,16 +71,16 @@ def _pools(options: argparse.Namespace) -> int:
     for pool in pools_of(settings):
         try:
             state = node_pools.read(pool)
-            told: dict[str, object] = {
+            state_fields: dict[str, object] = {
                 "nodes": state.nodes,
-                "lever": state.lever.value,
-                "setting": state.setting,
+                "scaled_field": state.scaled_field.value,
+                "configured_nodes": state.configured_nodes,
                 "state": state.provisioning.value,
             }
         except CloudError as exc:
-            told = {"nodes": None, "lever": None, "setting": None, "state": str(exc)}
+            state_fields = {"nodes": None, "scaled_field": None, "configured_nodes": None, "state": str(exc)}
         rows.append(
-            {"pool": pool.name, "mode": pool.mode.value, **told, "limits": f"{pool.min_nodes}-{pool.max_nodes}"}
+            {"pool": pool.name, "mode": pool.mode.value, **state_fields, "limits": f"{pool.min_nodes}-{pool.max_nodes}"}
         )
     if options.json:
         show_json(rows)
@@ -117,7 +118,7 @@ def _explain(options: argparse.Namespace) -> int:
             continue
         change = f"{record['current_nodes']} → {record['desired_nodes']} nodes"
         print(f"{record['pool']} at {record['at']}: {change}")  # noqa: T201 - a command line speaks
-        for line in explained(record):
+        for line in explain(record):
             print(f"  {line}")  # noqa: T201 - a command line speaks
     return 0
 

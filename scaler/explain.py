@@ -50,16 +50,27 @@ SENTENCES: Mapping[Reason, str] = {
 }
 
 
-def explained(record: Mapping[str, Any]) -> Sequence[str]:
-    """Return the sentences that tell a logged decision (``Record.fields``) from its first reason to its last."""
+def explain(record: Mapping[str, Any]) -> Sequence[str]:
+    """Return the sentences that explain a logged decision (``Record.fields``), from its first reason to its last.
+
+    A guard that changed something says from how many nodes to how many.
+    """
     known = {"model_version": "", **(record["forecast"] or {}), **record["numbers"], **record}
-    lines = [SENTENCES[Reason(reason)].format(**known) for reason in record["reasons"]]
-    numbers = record["numbers"]
-    if "price_nodes" in numbers:
-        lines.append(
-            f"One missed interval is priced at {numbers['price_nodes']:.0f} node-intervals; at that price the "
-            f"{numbers['level']:.2%} quantile of the interval at {numbers['deciding_interval']} was worth its nodes. "
-            f"{numbers['misses']} of {numbers['intervals']} judged intervals were missed, "
-            f"{1 - numbers['slo']:.2%} may be."
-        )
-    return [*lines, *(f"Note: {note}" for note in record["notes"])]
+    changes = {effect["guard"]: effect for effect in record["guards"] if effect["before"] != effect["after"]}
+    sentences = []
+    for reason in record["reasons"]:
+        sentence = SENTENCES[Reason(reason)].format(**known)
+        effect = changes.get(reason)
+        sentences.append(f"{sentence} {effect['before']} → {effect['after']} nodes." if effect else sentence)
+    if "price_nodes" in record["numbers"]:
+        sentences.append(_price_sentence(record["numbers"]))
+    return [*sentences, *(f"Note: {note}" for note in record["notes"])]
+
+
+def _price_sentence(numbers: Mapping[str, Any]) -> str:
+    return (
+        f"One missed interval is priced at {numbers['price_nodes']:.0f} node-intervals; at that price the "
+        f"{numbers['level']:.2%} quantile of the interval at {numbers['deciding_interval']} was worth its nodes. "
+        f"{numbers['misses']} of {numbers['intervals']} observed intervals were missed, "
+        f"{1 - numbers['slo']:.2%} may be."
+    )

@@ -1,22 +1,13 @@
 """What the scaler needs from the world."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from scaler.core.pool import PoolState, Resize
+from scaler.core.pool import Operation, PoolState, Resize
 from shared.errors import CloudError
 from shared.pools import Pool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """A resize that the platform accepted; ``handle`` is opaque, and enough to ask for its outcome after a restart."""
-
-    handle: str
-    resize: Resize
-    started_at: datetime
 
 
 class OperationStatus(StrEnum):

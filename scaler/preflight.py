@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from scaler.core.pool import Lever, PoolState
+from scaler.core.pool import PoolState, ScaledField
 from scaler.ports import NodePools
 from shared.errors import CloudError, ConfigurationError
 from shared.pools import Pool
@@ -106,7 +106,7 @@ class PoolCheck:
             "exists": state is not None,
             "state": None if state is None else state.provisioning.value,
             "nodes": None if state is None else state.nodes,
-            "lever": None if state is None else state.lever.value,
+            "scaled_field": None if state is None else state.scaled_field.value,
             "autoscaler": None if bounds is None else {"min": bounds.min_count, "max": bounds.max_count},
             "vm_size": None if state is None else state.vm_size,
             "may_write": inspection.may_write.value,
@@ -183,7 +183,7 @@ def _of_limits(pool: Pool, state: PoolState) -> Iterator[Finding]:
     if pool.min_nodes > state.autoscaler.max_count:
         message = f"min_nodes is {pool.min_nodes}, above the autoscaler's maxCount of {state.autoscaler.max_count}"
         yield Finding(severity=Severity.REFUSED, message=message)
-    if state.lever is Lever.MIN_COUNT and pool.min_nodes < state.autoscaler.min_count:
+    if state.scaled_field is ScaledField.MIN_COUNT and pool.min_nodes < state.autoscaler.min_count:
         message = (
             f"the autoscaler's minCount is {state.autoscaler.min_count}: Forescale will move it, "
             f"down to min_nodes ({pool.min_nodes}) when demand is low"

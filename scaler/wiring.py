@@ -5,10 +5,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from scaler.fallback import Models
+from scaler.fan_out import FanOut
 from scaler.local.simulated_pools import SimulatedPools
 from scaler.preflight import PoolInspector, ReadOnlyInspector
-from scaler.record import DecisionLog, Record
-from scaler.stores import Memories
+from scaler.record import Record
+from scaler.stores import DecisionLog, MemoryStore
 from scaler.tick import Tick
 from shared.demand.archive import ArchivedDemand
 from shared.demand.blob_source import BlobDemandSource
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
 def scale() -> list[Record]:
     """Run one tick of every pool, by the settings in the environment.
 
-    Raises :class:`ConfigurationError` for settings or a pools file that are wrong, and what ``Tick.run`` raises.
+    Raises :class:`ConfigurationError` for settings or a pools file that are wrong, and what ``FanOut.run`` raises.
     """
     settings = load_settings()
-    return tick_of(settings).run(pools_of(settings), now_utc=now(settings))
+    return fan_out_of(settings).run(pools_of(settings), now_utc=now(settings))
 
 
 def now(settings: Settings) -> datetime:
@@ -46,6 +47,11 @@ def pools_of(settings: Settings) -> tuple[Pool, ...]:
         msg = f"{exc}: upload a pools file (docs/settings.md shows one)"
         raise ConfigurationError(msg) from exc
     return read_pools(blob.data)
+
+
+def fan_out_of(settings: Settings) -> FanOut:
+    """Return what serves all pools in one tick."""
+    return FanOut(tick=tick_of(settings))
 
 
 @lru_cache(maxsize=4)
@@ -67,7 +73,7 @@ def tick_of(settings: Settings) -> Tick:
         demand=demand_of,
         node_pools=node_pools_of(settings),
         models=Models(store=ModelStore(blobs)),
-        memories=Memories(blobs),
+        memories=MemoryStore(blobs),
         log=DecisionLog(blobs),
     )
 

@@ -1,6 +1,7 @@
 """The pools file (``config/pools.json``), typed: which pools Forescale sizes, from which demand, to which SLO."""
 
 import json
+import math
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -189,6 +190,14 @@ class Pool(Part):
     def lead_time(self) -> timedelta:
         """Time from ordering a node until it serves."""
         return timedelta(minutes=self.lead_time_min)
+
+    def lead_intervals(self, step: timedelta) -> int:
+        """Return the lead time in whole intervals of ``step``, rounded up."""
+        return math.ceil(self.lead_time / step)
+
+    def horizon(self, step: timedelta) -> int:
+        """Return how many intervals ahead to forecast: out to the first that a node ordered now serves in full."""
+        return self.lead_intervals(step) + 1
 
     @model_validator(mode="after")
     def _limits_are_in_order(self) -> "Pool":

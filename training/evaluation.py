@@ -68,10 +68,12 @@ class Judged:
 
     def prices(self, pool: Pool) -> PriceTable | None:
         """Return what the walk learnt about the price of a miss, if the pool has such a thing."""
-        learnt = self.replayed.calibration
-        if not isinstance(pool.sizing, CapacitySizing) or not learnt.seen:
+        learnt = self.replayed.miss_price
+        if not isinstance(pool.sizing, CapacitySizing) or not learnt.plan_intervals:
             return None
-        return PriceTable(missed=learnt.missed, seen=learnt.seen, units_per_node=pool.sizing.units_per_node)
+        return PriceTable(
+            missed=learnt.plan_misses, seen=learnt.plan_intervals, units_per_node=pool.sizing.units_per_node
+        )
 
 
 def course_of(history: History) -> Course | None:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from scaler.core.orders import lead_intervals
 from shared.demand.history import History
 from shared.errors import TrainingRefused
 from shared.forecasting.card import Family, ModelCard, PriceTable, TrainingWindow, Trial, version_at
@@ -48,7 +47,7 @@ def fit(pool: Pool, history: History, *, family: Family | None = None) -> Candid
         scores = {f"r2_{name}": score for name, score in fitted.r2.items()}
         scores["next_completion_time_s"] = float(response_time_forecast(fitted.models, history)[0, 0])
         return Candidate(fitted=fitted_of(Family.RESPONSE_TIME, fitted.models, history, horizon=1), scores=scores)
-    horizon = lead_intervals(pool.lead_time, history.step) + 1
+    horizon = pool.horizon(history.step)
     able = eligible(history, pool=pool.name)
     chosen = able.preferred if family is None else family
     if chosen in able.left_out:

@@ -6,7 +6,6 @@ from datetime import datetime
 
 import numpy as np
 
-from scaler.core.orders import lead_intervals
 from scaler.replay.replay import Progress
 from shared.demand.history import History
 from shared.errors import BlobNotFound, DemandError, ModelRefused, TrainingRefused
@@ -169,7 +168,7 @@ def _champion(store: ModelStore, pool: Pool, history: History) -> tuple[Model | 
         return None, ""
     except ModelRefused as exc:
         return None, f"the champion cannot be loaded: {exc}"
-    needed = lead_intervals(pool.lead_time, history.step) + 1
+    needed = pool.horizon(history.step)
     if model.card.horizon != needed:
         told = f"the champion {model.card.version} forecasts {model.card.horizon} intervals, the pool needs {needed}"
         return None, told

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from scaler.core.reasons import Reason
-from scaler.record import DecisionLog
+from scaler.stores import DecisionLog
 from shared.clock import Clock
 from shared.demand.history import History
 from shared.errors import (

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from scaler.record import DecisionLog
+from scaler.stores import DecisionLog
 from shared.errors import ConfigurationError, PoolUnknown
 from shared.forecasting.store import ModelStore
 from shared.pools import POOLS_FILE, Pool, read_pools

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dev.host.world import World, open_world
-from scaler.wiring import now, pools_of, tick_of
+from scaler.wiring import fan_out_of, now, pools_of, tick_of
 from shared.forecasting.store import ModelStore
 from shared.local.directory_blobs import DirectoryBlobs
 
@@ -50,11 +50,11 @@ def measured() -> TickCost:
     """Measure in a world made for it: 35 days of synthetic 5-minute demand, a model trained on the first 21."""
     with tempfile.TemporaryDirectory() as directory:
         world = open_world(Path(directory), None, say=lambda _: None)
-        tick = tick_of(world.settings)
+        fan_out = fan_out_of(world.settings)
         pools = pools_of(world.settings)
 
         def one_tick() -> None:
-            tick.run(pools, now_utc=now(world.settings))
+            fan_out.run(pools, now_utc=now(world.settings))
 
         tick_wall_ms, tick_cpu_ms = _medians_ms(one_tick, warm=WARM_TICKS, times=TICKS)
         predict_cpu_ms, model_bytes, family = _prediction(world)

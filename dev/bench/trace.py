@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from scaler.core.orders import lead_intervals
 from scaler.core.sizing import ROUNDING
 from scaler.replay.scorecard import Nodes, Workload
 from shared.demand.csv_format import read_demand_csv
@@ -38,7 +37,7 @@ class Trace:
     @property
     def lead(self) -> int:
         """Intervals until an ordered node serves."""
-        return lead_intervals(LEAD_TIME, self.history.step)
+        return -(-LEAD_TIME // self.history.step)
 
     @property
     def first(self) -> int:

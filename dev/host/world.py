@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dev.host.synthetic import synthetic_demand
-from scaler.stores import Memories
+from scaler.stores import MemoryStore
 from scaler.wiring import pools_of
 from shared.clock import system_clock
 from shared.demand.csv_format import read_demand_csv, write_demand_csv
@@ -147,7 +147,7 @@ def _wind_clock(settings: Settings, history: History) -> int:
     A replay that had reached the end of the demand begins again, with pools and memory as at first.
     """
     pool = pools_of(settings)[0]
-    orders = Memories(DirectoryBlobs(settings.local_dir)).load(pool.name)[0].orders
+    orders = MemoryStore(DirectoryBlobs(settings.local_dir)).load(pool.name)[0].orders
     begun = math.ceil((orders[-1].at - history.start_utc) / history.step) if orders else _replay_start(history)
     if begun >= len(history):
         for folder in ("state", "simulated"):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from azure.mgmt.containerservice.models import AgentPool
 
 from scaler.cloud.arm_errors import ArmError
-from scaler.core.pool import AutoscalerBounds, Lever, PoolState, Provisioning, Resize
+from scaler.core.pool import AutoscalerBounds, PoolState, Provisioning, Resize, ScaledField
 from shared.errors import CloudError, PoolUnsupported
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def within_limits(state: PoolState, resize: Resize) -> Resize:
     """
     lowest = 1 if state.is_system else 0
     highest = MOST_NODES if state.autoscaler is None else state.autoscaler.max_count
-    return Resize(lever=resize.lever, nodes=max(lowest, min(resize.nodes, highest)))
+    return Resize(scaled_field=resize.scaled_field, nodes=max(lowest, min(resize.nodes, highest)))
 
 
 def resized(pool: AgentPool, resize: Resize) -> AgentPool:
@@ -62,7 +62,7 @@ def resized(pool: AgentPool, resize: Resize) -> AgentPool:
     body = AgentPool(pool.as_dict())
     changed = properties_of(body)
     changed.pop("nodeImageVersion", None)
-    if resize.lever is Lever.MIN_COUNT:
+    if resize.scaled_field is ScaledField.MIN_COUNT:
         changed.min_count = resize.nodes
     else:
         changed.count = resize.nodes

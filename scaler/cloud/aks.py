@@ -15,8 +15,8 @@ from scaler.cloud.arm_calls import answer_of, cluster_of, errand
 from scaler.cloud.arm_client import ArmClients
 from scaler.cloud.arm_errors import Action, Errand, error_of, translated
 from scaler.cloud.arm_operation import UNCHANGED, Accepted, outcome_by_state, outcome_of
-from scaler.core.pool import PoolState, Provisioning
-from scaler.ports import Operation, OperationOutcome, OperationStatus
+from scaler.core.pool import Operation, PoolState, Provisioning
+from scaler.ports import OperationOutcome, OperationStatus
 from shared.clock import Clock, system_clock
 from shared.cloud.arm_endpoint import arm_endpoint
 from shared.cloud.identity import app_credential
@@ -91,10 +91,10 @@ class AksNodePools:
         fresh = state_of(found)
         _refuse_if_moved(pool, state, fresh, resize)
         within = within_limits(fresh, resize)
-        if within.nodes == fresh.setting and fresh.provisioning is Provisioning.READY:
+        if within.nodes == fresh.configured_nodes and fresh.provisioning is Provisioning.READY:
             return Operation(handle=UNCHANGED, resize=within, started_at=self._clock())
         started_at = self._clock()
-        handle = self._put(pool, resized(found, within), fresh, adds=within.nodes > fresh.setting)
+        handle = self._put(pool, resized(found, within), fresh, adds=within.nodes > fresh.configured_nodes)
         return Operation(handle=handle, resize=within, started_at=started_at)
 
     def outcome(self, pool: "Pool", operation: Operation) -> OperationOutcome:
@@ -216,8 +216,8 @@ def _refuse_if_moved(pool: "Pool", state: PoolState, fresh: PoolState, resize: "
     if fresh.is_stopped:
         msg = f"{name} is stopped: start it before it is resized"
         raise PoolUnsupported(msg)
-    if fresh.lever is not resize.lever:
-        msg = f"{name} is moved by its {fresh.lever}, not by its {resize.lever}: its autoscaler was switched"
+    if fresh.scaled_field is not resize.scaled_field:
+        msg = f"{name} is sized by its {fresh.scaled_field}, not its {resize.scaled_field}: its autoscaler was switched"
         raise PoolChanged(msg)
     if replace(state, etag=None) != replace(fresh, etag=None):
         msg = f"{name} is not what was read: {state} is now {fresh}"

@@ -15,7 +15,8 @@ from shared.errors import CloudError, QuotaExceeded
 if TYPE_CHECKING:
     from azure.mgmt.containerservice.models import AgentPool
 
-    from scaler.ports import Operation
+    from scaler.core.pool import Operation
+
 
 UNCHANGED = "unchanged"
 """Handle of a resize that had nothing to write."""

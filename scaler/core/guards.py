@@ -1,102 +1,115 @@
-"""What may hold, raise or lower a wanted number of nodes, each a small rule, applied in one order.
+"""What may hold, raise or lower the number of nodes that the sizing asks for: small rules, applied in one order."""
 
-The order is the policy: planned floors first, then calm and speed, then the operator's limits, and doubt last, so that
-nothing stale or partial ever removes a node, not even to obey a limit.
-"""
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
 
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-
-from scaler.core.memory import Memory
-from scaler.core.pool import PoolState
 from scaler.core.reasons import Reason
-from shared.pools import Pool
+from scaler.core.situation import Situation
+
+Rule = Callable[[int, Situation], int]
+"""Takes the nodes proposed so far and returns the nodes to propose instead, which may be the same."""
+
+EVENT_MARGIN = timedelta(minutes=5)
+"""The nodes of an event are ordered one tick earlier than their lead time asks for: a tick may be late."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What the guards look at besides the proposal."""
+class Guard:
+    """One rule, and the reason that a decision carries where the rule changed something."""
 
-    pool: Pool
-    state: PoolState
-    memory: Memory
-    now_utc: datetime
-    in_doubt: bool
+    reason: Reason
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardEffect:
+    """What one guard made of the nodes proposed to it."""
+
+    guard: Reason
+    before: int
+    after: int
 
     @property
-    def setting(self) -> int:
-        """The pool's present setting, in nodes."""
-        return self.state.setting
+    def changed(self) -> bool:
+        """Whether the guard had anything against the proposal."""
+        return self.before != self.after
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
-    """A number of nodes on its way through the guards, and the guards that changed it."""
-
-    nodes: int
-    reasons: tuple[Reason, ...] = ()
-
-    def moved(self, nodes: int, reason: Reason) -> "Proposal":
-        """Return the proposal at ``nodes``, with the reason if that is a change."""
-        return self if nodes == self.nodes else replace(self, nodes=nodes, reasons=(*self.reasons, reason))
-
-    def at_least(self, nodes: int, reason: Reason) -> "Proposal":
-        """Return the proposal, raised to ``nodes`` if it is below."""
-        return self.moved(max(self.nodes, nodes), reason)
-
-    def at_most(self, nodes: int, reason: Reason) -> "Proposal":
-        """Return the proposal, lowered to ``nodes`` if it is above."""
-        return self.moved(min(self.nodes, nodes), reason)
+def apply_guards(nodes: int, situation: Situation) -> tuple[int, tuple[GuardEffect, ...]]:
+    """Return what may be asked for instead of ``nodes``, and what each guard did, in the order of ``GUARDS``."""
+    effects = []
+    for guard in GUARDS:
+        allowed = guard.rule(nodes, situation)
+        effects.append(GuardEffect(guard=guard.reason, before=nodes, after=allowed))
+        nodes = allowed
+    return nodes, tuple(effects)
 
 
-def guarded(wanted_nodes: int, around: Surroundings) -> Proposal:
-    """Return what may be asked for instead of ``wanted_nodes``."""
-    proposal = Proposal(nodes=wanted_nodes)
-    for guard in (_event_floor, _stabilisation, _speed, _limits, _doubt):
-        proposal = guard(proposal, around)
-    return proposal
-
-
-def _event_floor(proposal: Proposal, around: Surroundings) -> Proposal:
-    """Have the nodes of a planned event ready from its first minute: order them one lead time and a tick before."""
-    calendar = around.pool.calendar
-    ahead = around.pool.lead_time + timedelta(minutes=5)
+def _event_floor(nodes: int, situation: Situation) -> int:
+    """Have the nodes of a planned event ready from its first minute."""
+    calendar = situation.pool.calendar
+    ahead = situation.pool.lead_time + EVENT_MARGIN
     floors = [
         event.min_nodes
         for event in calendar.events
-        if calendar.utc(event.start) - ahead <= around.now_utc < calendar.utc(event.end)
+        if calendar.utc(event.start) - ahead <= situation.now_utc < calendar.utc(event.end)
     ]
-    return proposal.at_least(max(floors, default=0), Reason.EVENT_FLOOR)
+    return max([nodes, *floors])
 
 
-def _stabilisation(proposal: Proposal, around: Surroundings) -> Proposal:
+def _stabilisation(nodes: int, situation: Situation) -> int:
     """Scale in only to what every decision of the window wanted at most: the rule of the Kubernetes HPA."""
-    since = around.now_utc - timedelta(minutes=around.pool.scale_in.stabilisation_min)
-    recent = [order.wanted_nodes for order in around.memory.orders if since < order.at < around.now_utc]
-    calm = min(max(recent, default=0), around.setting)
-    return proposal.at_least(calm, Reason.STABILISING)
+    since = situation.now_utc - timedelta(minutes=situation.pool.scale_in.stabilisation_min)
+    recent = [order.wanted_nodes for order in situation.memory.orders if since < order.at < situation.now_utc]
+    return max(nodes, min(max(recent, default=0), situation.configured_nodes))
 
 
-def _speed(proposal: Proposal, around: Surroundings) -> Proposal:
-    """Move no faster than the operator allows."""
-    slowest_in = around.pool.scale_in.max_nodes_per_tick
-    slowest_out = around.pool.scale_out.max_nodes_per_tick
-    if slowest_in is not None:
-        proposal = proposal.at_least(min(around.setting - slowest_in, around.setting), Reason.SCALE_IN_LIMIT)
-    if slowest_out is not None:
-        proposal = proposal.at_most(max(around.setting + slowest_out, around.setting), Reason.SCALE_OUT_LIMIT)
-    return proposal
+def _scale_in_limit(nodes: int, situation: Situation) -> int:
+    """Remove no more nodes in a tick than the operator allows."""
+    most = situation.pool.scale_in.max_nodes_per_tick
+    return nodes if most is None else max(nodes, situation.configured_nodes - most)
 
 
-def _limits(proposal: Proposal, around: Surroundings) -> Proposal:
-    """Stay within the operator's limits, and never lift the autoscaler's floor above its ceiling."""
-    floor = max(around.pool.min_nodes, 1 if around.state.is_system else 0)
-    proposal = proposal.at_least(floor, Reason.MIN_NODES).at_most(around.pool.max_nodes, Reason.MAX_NODES)
-    if around.state.autoscaler is not None:
-        proposal = proposal.at_most(around.state.autoscaler.max_count, Reason.AUTOSCALER_MAX)
-    return proposal
+def _scale_out_limit(nodes: int, situation: Situation) -> int:
+    """Add no more nodes in a tick than the operator allows."""
+    most = situation.pool.scale_out.max_nodes_per_tick
+    return nodes if most is None else min(nodes, situation.configured_nodes + most)
 
 
-def _doubt(proposal: Proposal, around: Surroundings) -> Proposal:
-    """With stale demand, a refused model or no forecast: hold or add, never remove."""
-    return proposal.at_least(around.setting, Reason.IN_DOUBT) if around.in_doubt else proposal
+def _min_nodes(nodes: int, situation: Situation) -> int:
+    """Stay at the operator's minimum; a System pool keeps a node whatever the operator says, as AKS demands."""
+    return max(nodes, situation.pool.min_nodes, 1 if situation.state.is_system else 0)
+
+
+def _max_nodes(nodes: int, situation: Situation) -> int:
+    """Stay at the operator's maximum."""
+    return min(nodes, situation.pool.max_nodes)
+
+
+def _autoscaler_max(nodes: int, situation: Situation) -> int:
+    """Never lift the autoscaler's floor above its ceiling, which is the operator's."""
+    autoscaler = situation.state.autoscaler
+    return nodes if autoscaler is None else min(nodes, autoscaler.max_count)
+
+
+def _in_doubt(nodes: int, situation: Situation) -> int:
+    """Hold or add, never remove."""
+    return max(nodes, situation.configured_nodes) if situation.is_in_doubt else nodes
+
+
+GUARDS: tuple[Guard, ...] = (
+    # What was planned by a person comes first: an event raises the floor that everything else starts from.
+    Guard(reason=Reason.EVENT_FLOOR, rule=_event_floor),
+    # Then calm and speed: how soon nodes may go, and how many may move at once.
+    Guard(reason=Reason.STABILISING, rule=_stabilisation),
+    Guard(reason=Reason.SCALE_IN_LIMIT, rule=_scale_in_limit),
+    Guard(reason=Reason.SCALE_OUT_LIMIT, rule=_scale_out_limit),
+    # Then the limits, which nothing before may pass.
+    Guard(reason=Reason.MIN_NODES, rule=_min_nodes),
+    Guard(reason=Reason.MAX_NODES, rule=_max_nodes),
+    Guard(reason=Reason.AUTOSCALER_MAX, rule=_autoscaler_max),
+    # Doubt comes last: nothing stale or partial removes a node, not even to obey a limit.
+    Guard(reason=Reason.IN_DOUBT, rule=_in_doubt),
+)
+"""Every guard, in the order in which they are applied: the order is the policy."""

@@ -3,14 +3,14 @@
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from scaler.core.backoff import Setback
-from scaler.core.miss_price import Calibration
+from scaler.core.backoff import Backoff
+from scaler.core.miss_price import MissPriceState
 from scaler.core.orders import Order
-from scaler.core.pool import Lever
+from scaler.core.pool import Operation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class ResponseTimeStep:
     """The step that a response-time policy took for one forecast interval, and to how many nodes."""
 
     interval_utc: datetime
@@ -18,32 +18,25 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OperationInFlight:
-    """A resize that the platform accepted and whose end has not been seen."""
-
-    handle: str
-    lever: Lever
-    nodes: int
-    started_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """Everything that outlives a tick, for one pool; a new pool starts with ``Memory()``."""
+    """Everything that outlives a tick, for one pool; a new pool starts with ``Memory()``.
 
-    calibration: Calibration = field(default_factory=Calibration)
+    ``operation`` is a resize that the platform accepted and whose end has not been seen; ``model_version`` is the
+    published model that last forecast for the pool.
+    """
+
+    miss_price: MissPriceState = field(default_factory=MissPriceState)
     orders: tuple[Order, ...] = ()
-    step: Step | None = None
-    operation: OperationInFlight | None = None
-    setback: Setback | None = None
+    response_time_step: ResponseTimeStep | None = None
+    operation: Operation | None = None
+    backoff: Backoff | None = None
     model_version: str | None = None
-    """The published model that last forecast for the pool."""
 
-    def refused(self, setting: int) -> "Memory":
-        """Correct the latest order: the platform did not take it, so the pool stays at ``setting``."""
-        return replace(self, orders=(*self.orders[:-1], replace(self.orders[-1], desired_nodes=setting)))
+    def correct_last_order(self, nodes: int) -> "Memory":
+        """Return the memory whose last order is ``nodes``: the platform did not take what was asked for."""
+        return replace(self, orders=(*self.orders[:-1], replace(self.orders[-1], desired_nodes=nodes)))
 
-    def ordering(self, order: Order, *, keep: timedelta) -> "Memory":
-        """Remember an order and forget those older than ``keep``; a tick that runs twice replaces its own."""
+    def add_order(self, order: Order, *, keep: timedelta) -> "Memory":
+        """Return the memory with an order, without those older than ``keep``; a tick run twice replaces its own."""
         recent = tuple(past for past in self.orders if order.at - keep <= past.at < order.at)
         return replace(self, orders=(*recent, order))

@@ -4,7 +4,6 @@ A node ordered at an instant serves from one lead time later; one given up is go
 interval are the fewest that were ordered from one lead time before its start until its start.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,8 +18,8 @@ Nodes = NDArray[np.float64]
 class Order:
     """What a tick wanted, what it asked for in the end, and what each price would have asked for; in nodes.
 
-    ``desired_nodes`` is the pool's setting where the pool could not be written: only what was asked for can be ready.
-    A pool that is only observed has what would have been asked for.
+    ``desired_nodes`` is what the pool was configured to where it could not be written: only what was asked for can be
+    ready. A pool that is only observed has what would have been asked for.
     """
 
     at: datetime
@@ -30,27 +29,27 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ledger:
+class OrderHistory:
     """Orders in order of time, for one or several plans side by side: ``nodes`` has shape ``(orders, plans)``.
 
-    ``before`` are the nodes of each plan before its first order, shape ``(plans,)``.
+    ``nodes_before`` are the nodes of each plan before its first order, shape ``(plans,)``.
     """
 
     at: Sequence[datetime]
     nodes: Nodes
-    before: Nodes
+    nodes_before: Nodes
     lead_time: timedelta
 
-    def ready(self, start_utc: datetime) -> Nodes | None:
+    def ready_nodes(self, start_utc: datetime) -> Nodes | None:
         """Return the nodes ready in the interval at ``start_utc``; None if no order reaches back one lead time."""
-        first = self._in_force(start_utc - self.lead_time)
+        first = self._index_in_force(start_utc - self.lead_time)
         last = sum(at <= start_utc for at in self.at)
         if first is None:
             return None
         ready: Nodes = self.nodes[first:last].min(axis=0)
         return ready
 
-    def ceiling(self, start_utc: datetime, *, now_utc: datetime) -> Nodes | None:
+    def max_ready_nodes(self, start_utc: datetime, *, now_utc: datetime) -> Nodes | None:
         """Return the most nodes that can still be ready for the interval at ``start_utc``; None: as many as we like.
 
         Nodes ordered now are ready one lead time from now. Before that only what earlier orders left can serve.
@@ -58,41 +57,35 @@ class Ledger:
         since = start_utc - self.lead_time
         if since >= now_utc:
             return None
-        first = self._in_force(since)
+        first = self._index_in_force(since)
         past = sum(at < now_utc for at in self.at)
         reaching = self.nodes[first or 0 : past]
         if first is None:
-            reaching = np.vstack([self.before, reaching])
-        ceiling: Nodes = reaching.min(axis=0)
-        return ceiling
+            reaching = np.vstack([self.nodes_before, reaching])
+        fewest: Nodes = reaching.min(axis=0)
+        return fewest
 
-    def _in_force(self, instant: datetime) -> int | None:
-        """Return the index of the order in force at an instant."""
+    def _index_in_force(self, instant: datetime) -> int | None:
         made = sum(at <= instant for at in self.at)
         return made - 1 if made else None
 
 
-def own_ledger(orders: Sequence[Order], *, lead_time: timedelta, nodes_before: int) -> Ledger:
-    """Return what was really asked for, as a ledger of one plan."""
-    return Ledger(
+def pool_order_history(orders: Sequence[Order], *, lead_time: timedelta, nodes_before: int) -> OrderHistory:
+    """Return what was really asked of the pool, as a history of one plan."""
+    return OrderHistory(
         at=[order.at for order in orders],
         nodes=np.array([[order.desired_nodes] for order in orders], dtype=np.float64).reshape(-1, 1),
-        before=np.array([float(nodes_before)]),
+        nodes_before=np.array([float(nodes_before)]),
         lead_time=lead_time,
     )
 
 
-def plans_ledger(orders: Sequence[Order], *, lead_time: timedelta, before: Nodes) -> Ledger:
+def plan_order_history(orders: Sequence[Order], *, lead_time: timedelta, nodes_before: Nodes) -> OrderHistory:
     """Return what each price would have asked for; orders from before there were plans are left out."""
-    kept = [order for order in orders if len(order.plans) == len(before)]
-    return Ledger(
+    kept = [order for order in orders if len(order.plans) == len(nodes_before)]
+    return OrderHistory(
         at=[order.at for order in kept],
-        nodes=np.array([order.plans for order in kept], dtype=np.float64).reshape(-1, len(before)),
-        before=before,
+        nodes=np.array([order.plans for order in kept], dtype=np.float64).reshape(-1, len(nodes_before)),
+        nodes_before=nodes_before,
         lead_time=lead_time,
     )
-
-
-def lead_intervals(lead_time: timedelta, step: timedelta) -> int:
-    """Return the lead time in whole intervals, rounded up."""
-    return math.ceil(lead_time / step)

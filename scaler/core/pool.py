@@ -1,11 +1,12 @@
-"""A node pool as the decision sees it, and the one change that may be asked of it."""
+"""A node pool as the decision sees it, the one change that may be asked of it, and what became of asking."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
-class Lever(StrEnum):
-    """What Forescale moves: the autoscaler's floor where there is an autoscaler, the count where there is none."""
+class ScaledField(StrEnum):
+    """What Forescale sets: the autoscaler's minimum where there is an autoscaler, the count where there is none."""
 
     COUNT = "count"
     MIN_COUNT = "min_count"
@@ -48,13 +49,13 @@ class PoolState:
             raise ValueError(msg)
 
     @property
-    def lever(self) -> Lever:
-        """What a resize of this pool moves."""
-        return Lever.COUNT if self.autoscaler is None else Lever.MIN_COUNT
+    def scaled_field(self) -> ScaledField:
+        """What a resize of this pool sets."""
+        return ScaledField.COUNT if self.autoscaler is None else ScaledField.MIN_COUNT
 
     @property
-    def setting(self) -> int:
-        """The lever's present value: what a decision that changes nothing would write."""
+    def configured_nodes(self) -> int:
+        """The present value of ``scaled_field``: what a decision that changes nothing would write."""
         return self.nodes if self.autoscaler is None else self.autoscaler.min_count
 
     @property
@@ -75,7 +76,16 @@ class PoolState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resize:
-    """Set ``lever`` to ``nodes``."""
+    """Set ``scaled_field`` to ``nodes``."""
 
-    lever: Lever
+    scaled_field: ScaledField
     nodes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """A resize that the platform accepted; ``handle`` is opaque, and enough to ask for its outcome after a restart."""
+
+    handle: str
+    resize: Resize
+    started_at: datetime

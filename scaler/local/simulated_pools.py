@@ -10,8 +10,8 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from scaler.core.pool import AutoscalerBounds, Lever, PoolState, Provisioning, Resize
-from scaler.ports import Operation, OperationOutcome, OperationStatus
+from scaler.core.pool import AutoscalerBounds, Operation, PoolState, Provisioning, Resize, ScaledField
+from scaler.ports import OperationOutcome, OperationStatus
 from shared.clock import Clock
 from shared.errors import BlobChanged, BlobNotFound, CloudError, PoolBusy, PoolChanged
 from shared.pools import Pool
@@ -22,11 +22,11 @@ BUSY_FOR = timedelta(minutes=2)
 
 
 class SimulatedPool(BaseModel):
-    """A node pool's whole state; with ``max_count`` set it has an autoscaler, whose floor is ``setting``."""
+    """A node pool's whole state; with ``max_count`` set it has an autoscaler, whose floor is ``configured_nodes``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    setting: Annotated[int, Field(ge=0, le=1000)]
+    configured_nodes: Annotated[int, Field(ge=0, le=1000)]
     max_count: int | None = None
     operation: str | None = None
     busy_until: AwareDatetime | None = None
@@ -44,10 +44,10 @@ class SimulatedPools:
         simulated, etag = self._stored(pool)
         bounds = None
         if simulated.max_count is not None:
-            bounds = AutoscalerBounds(min_count=simulated.setting, max_count=simulated.max_count)
+            bounds = AutoscalerBounds(min_count=simulated.configured_nodes, max_count=simulated.max_count)
         busy = simulated.busy_until is not None and self._clock() < simulated.busy_until
         return PoolState(
-            nodes=simulated.setting,
+            nodes=simulated.configured_nodes,
             provisioning=Provisioning.BUSY if busy else Provisioning.READY,
             autoscaler=bounds,
             etag=etag,
@@ -64,12 +64,12 @@ class SimulatedPools:
         if simulated.busy_until is not None and now_utc < simulated.busy_until:
             msg = f"pool {pool.name!r} has an operation in progress until {simulated.busy_until.isoformat()}"
             raise PoolBusy(msg, code="OperationNotAllowed")
-        if resize.lever is not (Lever.COUNT if simulated.max_count is None else Lever.MIN_COUNT):
-            msg = f"pool {pool.name!r} cannot be resized by its {resize.lever}"
+        if resize.scaled_field is not (ScaledField.COUNT if simulated.max_count is None else ScaledField.MIN_COUNT):
+            msg = f"pool {pool.name!r} cannot be resized by its {resize.scaled_field}"
             raise CloudError(msg, code="InvalidParameter")
         operation = Operation(handle=f"{pool.name}-{now_utc.isoformat()}", resize=resize, started_at=now_utc)
         resized = simulated.model_copy(
-            update={"setting": resize.nodes, "operation": operation.handle, "busy_until": now_utc + BUSY_FOR}
+            update={"configured_nodes": resize.nodes, "operation": operation.handle, "busy_until": now_utc + BUSY_FOR}
         )
         try:
             self._blobs.write(_name(pool), resized.model_dump_json(indent=2).encode(), if_etag=etag)
@@ -98,7 +98,7 @@ class SimulatedPools:
         try:
             blob = read_whole(self._blobs, _name(pool))
         except BlobNotFound:
-            self.place(pool, SimulatedPool(setting=pool.min_nodes))
+            self.place(pool, SimulatedPool(configured_nodes=pool.min_nodes))
             blob = read_whole(self._blobs, _name(pool))
         try:
             return SimulatedPool.model_validate_json(blob.data), blob.etag

@@ -13,12 +13,12 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from scaler.core.decide import Situation, decide
+from scaler.core.decide import decide
 from scaler.core.memory import Memory
-from scaler.core.miss_price import Calibration
-from scaler.core.orders import lead_intervals
+from scaler.core.miss_price import MissPriceState
 from scaler.core.pool import PoolState, Provisioning
 from scaler.core.reasons import Reason
+from scaler.core.situation import Situation
 from scaler.replay.scorecard import Workload
 from shared.demand.history import History
 from shared.errors import ConfigurationError, DemandError, TrainingRefused
@@ -47,7 +47,7 @@ class Replayed:
 
     ``desired[i]`` was decided after interval ``i``. ``median[i]`` and ``upper[i]`` are the forecast *for* interval
     ``i`` at the last moment to order nodes for it, one lead time before; ``upper`` is at the SLO's level,
-    ``told[i]`` at ``TOLD_LEVELS``. ``calibration`` is what the walk learnt by its end.
+    ``told[i]`` at ``TOLD_LEVELS``. ``miss_price`` is what the walk learnt by its end.
     """
 
     workload: Workload
@@ -55,7 +55,7 @@ class Replayed:
     median: NDArray[np.float64]
     upper: NDArray[np.float64]
     told: NDArray[np.float64]
-    calibration: Calibration
+    miss_price: MissPriceState
     refits: int
     families: tuple[str, ...]
 
@@ -135,7 +135,7 @@ class _Walk:
     """The state of a replay as it goes: what was decided so far and what is remembered."""
 
     def __init__(self, history: History, pool: Pool) -> None:
-        self.lead = lead_intervals(pool.lead_time, history.step)
+        self.lead = pool.lead_intervals(history.step)
         self._history = history
         self._pool = pool
         self._memory = Memory()
@@ -164,8 +164,8 @@ class _Walk:
 
     def open_budget(self) -> None:
         """Start the budget of misses anew: the warm-up teaches prices, its misses are nobody's."""
-        calibration = replace(self._memory.calibration, debt=0.0, allowed_so_far=0.0, intervals=0, misses=0)
-        self._memory = replace(self._memory, calibration=calibration)
+        state = replace(self._memory.miss_price, debt_misses=0.0, allowed_misses=0.0, intervals=0, misses=0)
+        self._memory = replace(self._memory, miss_price=state)
 
     def decide_through(self, block: _Block) -> None:
         """Decide after each interval of the block."""
@@ -187,7 +187,7 @@ class _Walk:
             median=self._median[: len(desired)],
             upper=self._upper[: len(desired)],
             told=self._told[: len(desired)],
-            calibration=self._memory.calibration,
+            miss_price=self._memory.miss_price,
             refits=len(self._families),
             families=tuple(dict.fromkeys(self._families)),
         )
@@ -209,7 +209,7 @@ class _Walk:
         )
 
     def _decide(self, interval: int, past: History, forecast: Forecast | None) -> None:
-        decision = decide(
+        decision, self._memory = decide(
             Situation(
                 pool=self._pool,
                 state=PoolState(nodes=self._setting, provisioning=Provisioning.READY),
@@ -217,10 +217,9 @@ class _Walk:
                 now_utc=past.end_utc,
                 history=past.last(self._recent),
                 forecast=forecast,
-                grounds=(Reason.MODEL,),
+                forecast_reasons=(Reason.MODEL,),
             )
         )
-        self._memory = decision.memory
         self._setting = decision.desired_nodes
         self._desired[interval] = decision.desired_nodes
         if forecast is not None and len(forecast) > self.lead:

@@ -48,7 +48,7 @@ def test_pools_check_tells_a_person_in_a_table(capsys: pytest.CaptureFixture[str
 def test_pools_check_fails_for_a_pool_that_could_not_act(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pool = read_pools(json.dumps(POOLS).encode())[0].model_copy(update={"min_nodes": 6})
     (tmp_path / "config" / "pools.json").write_text(json.dumps({"pools": [pool.model_dump(mode="json")]}))
-    SimulatedPools(DirectoryBlobs(tmp_path), system_clock).place(pool, SimulatedPool(setting=2, max_count=5))
+    SimulatedPools(DirectoryBlobs(tmp_path), system_clock).place(pool, SimulatedPool(configured_nodes=2, max_count=5))
 
     assert main(["pools", "check"]) == 1
     assert "refused" in capsys.readouterr().out

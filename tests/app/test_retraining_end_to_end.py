@@ -17,9 +17,9 @@ import pytest
 import function_app
 from scaler.core.reasons import Reason
 from scaler.fallback import Models
+from scaler.fan_out import FanOut
 from scaler.local.simulated_pools import SimulatedPools
-from scaler.record import DecisionLog
-from scaler.stores import Memories
+from scaler.stores import DecisionLog, MemoryStore
 from scaler.tick import Tick
 from shared.demand.blob_source import BlobDemandSource
 from shared.demand.csv_format import write_demand_csv
@@ -144,12 +144,14 @@ def test_a_request_becomes_a_model_that_the_next_tick_uses(
     metrics = {metric["name"] for metric in service.metrics.get(told["run_id"], [])}
     assert ("web.pinball_share" in metrics) is bool(registered)
     assert service.unknown == []
-    tick = Tick(
-        demand=lambda one: BlobDemandSource(blobs, one.demand, pool=one.name),  # type: ignore[arg-type]
-        node_pools=SimulatedPools(blobs, clock_of(settings)),
-        models=Models(store=ModelStore(blobs)),
-        memories=Memories(blobs),
-        log=DecisionLog(blobs),
+    tick = FanOut(
+        tick=Tick(
+            demand=lambda one: BlobDemandSource(blobs, one.demand, pool=one.name),  # type: ignore[arg-type]
+            node_pools=SimulatedPools(blobs, clock_of(settings)),
+            models=Models(store=ModelStore(blobs)),
+            memories=MemoryStore(blobs),
+            log=DecisionLog(blobs),
+        )
     )
     records = tick.run(wiring.pools_named(settings, ()), now_utc=clock_of(settings)())
     assert [record.decision.forecast.model_version for record in records if record.decision.forecast] == [

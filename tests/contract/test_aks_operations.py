@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from scaler.core.pool import Provisioning
-from scaler.ports import Operation, OperationOutcome, OperationStatus
+from scaler.core.pool import Operation, Provisioning
+from scaler.ports import OperationOutcome, OperationStatus
 from shared.errors import (
     NoCapacity,
     PoolBusy,

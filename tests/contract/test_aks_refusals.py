@@ -4,8 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from scaler.core.pool import Lever, Resize
-from scaler.ports import Operation
+from scaler.core.pool import Operation, Resize, ScaledField
 from shared.errors import (
     CloudError,
     PoolBusy,
@@ -185,7 +184,9 @@ def test_a_pool_is_written_once_a_minute_at_most(aks: AksOnFake) -> None:
 
 def test_reads_of_a_subscription_are_counted_and_stop_before_azure_says_so(aks: AksOnFake) -> None:
     pool, _ = aks.add("web")
-    untracked = Operation(handle="untracked", resize=Resize(lever=Lever.COUNT, nodes=1), started_at=aks.clock())
+    untracked = Operation(
+        handle="untracked", resize=Resize(scaled_field=ScaledField.COUNT, nodes=1), started_at=aks.clock()
+    )
     [aks.pools.outcome(pool, untracked) for _ in range(250)]
 
     with pytest.raises(Throttled, match="reads of subscription"):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scaler.core.pool import Lever, Provisioning, Resize
+from scaler.core.pool import Provisioning, Resize, ScaledField
 from scaler.ports import OperationStatus
 from shared.errors import (
     PoolChanged,
@@ -25,7 +25,7 @@ def test_without_an_autoscaler_the_count_is_set(aks: AksOnFake) -> None:
 def test_with_an_autoscaler_the_floor_is_raised_and_the_autoscaler_brings_the_nodes(aks: AksOnFake) -> None:
     pool, _ = aks.add("web", **autoscaled(2, 9))
 
-    aks.scale(pool, 6, Lever.MIN_COUNT)
+    aks.scale(pool, 6, ScaledField.MIN_COUNT)
     aks.clock.advance(minutes=10)
 
     assert aks.read(pool).nodes == 6
@@ -36,7 +36,7 @@ def test_a_lowered_floor_leaves_the_scale_in_to_the_autoscaler(aks: AksOnFake) -
     pool, found = aks.add("web", **autoscaled(6, 9, count=6))
     found.pods_need_nodes = 5
 
-    aks.scale(pool, 2, Lever.MIN_COUNT)
+    aks.scale(pool, 2, ScaledField.MIN_COUNT)
     nodes = []
     aks.clock.advance(minutes=5)
     nodes.append(aks.read(pool).nodes)
@@ -49,9 +49,9 @@ def test_a_lowered_floor_leaves_the_scale_in_to_the_autoscaler(aks: AksOnFake) -
 def test_a_floor_never_passes_max_count_and_max_count_never_moves(aks: AksOnFake) -> None:
     pool, _ = aks.add("web", **autoscaled(2, 9))
 
-    operation = aks.scale(pool, 30, Lever.MIN_COUNT)
+    operation = aks.scale(pool, 30, ScaledField.MIN_COUNT)
 
-    assert operation.resize == Resize(lever=Lever.MIN_COUNT, nodes=9)
+    assert operation.resize == Resize(scaled_field=ScaledField.MIN_COUNT, nodes=9)
     assert (aks.sent()["minCount"], aks.sent()["maxCount"]) == (9, 9)
 
 
@@ -67,7 +67,7 @@ def test_a_system_pool_keeps_one_node_and_a_user_pool_may_go_to_none(aks: AksOnF
 def test_a_system_pools_floor_stays_at_one(aks: AksOnFake) -> None:
     pool, _ = aks.add("web", **autoscaled(2, 9, mode="System"))
 
-    aks.scale(pool, 0, Lever.MIN_COUNT)
+    aks.scale(pool, 0, ScaledField.MIN_COUNT)
 
     assert aks.sent()["minCount"] == 1
 
@@ -86,7 +86,7 @@ def test_an_autoscaler_switched_on_since_the_read_refuses_the_old_lever(aks: Aks
     found.change(enableAutoScaling=True, minCount=1, maxCount=5)
 
     with pytest.raises(PoolChanged, match="autoscaler was switched"):
-        aks.pools.resize(pool, state, Resize(lever=Lever.COUNT, nodes=5))
+        aks.pools.resize(pool, state, Resize(scaled_field=ScaledField.COUNT, nodes=5))
     assert aks.arm.asked("PUT") == 0
 
 
@@ -145,7 +145,7 @@ def test_a_pool_changed_since_the_read_is_not_written(aks: AksOnFake) -> None:
     found.change(count=4)
 
     with pytest.raises(PoolChanged, match="is not what was read"):
-        aks.pools.resize(pool, state, Resize(lever=Lever.COUNT, nodes=7))
+        aks.pools.resize(pool, state, Resize(scaled_field=ScaledField.COUNT, nodes=7))
     assert aks.arm.asked("PUT") == 0
 
 
@@ -154,7 +154,7 @@ def test_what_others_changed_beside_the_decision_since_the_read_goes_back_as_it_
     state = aks.read(pool)
     aks.arm.cluster().pools["web"].change(tags={"by": "an operator"})
 
-    aks.pools.resize(pool, state, Resize(lever=Lever.COUNT, nodes=7))
+    aks.pools.resize(pool, state, Resize(scaled_field=ScaledField.COUNT, nodes=7))
 
     assert aks.sent()["tags"] == {"by": "an operator"}
     assert aks.arm.cluster().misdeeds == []
@@ -186,4 +186,4 @@ def test_a_pool_without_an_etag_that_moved_since_the_read_is_not_written(aks: Ak
     found.change(count=4)
 
     with pytest.raises(PoolChanged):
-        aks.pools.resize(pool, state, Resize(lever=Lever.COUNT, nodes=7))
+        aks.pools.resize(pool, state, Resize(scaled_field=ScaledField.COUNT, nodes=7))

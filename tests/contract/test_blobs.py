@@ -8,9 +8,8 @@ from threading import Barrier
 
 import pytest
 
-from scaler.core.memory import Memory, Step
-from scaler.record import DecisionLog
-from scaler.stores import Memories
+from scaler.core.memory import Memory, ResponseTimeStep
+from scaler.stores import DecisionLog, MemoryStore
 from shared.cloud.azure_blobs import azure_blobs_from_connection_string
 from shared.errors import BlobChanged, BlobNotFound, CloudError
 from shared.forecasting.store import ModelStore
@@ -215,14 +214,14 @@ def test_of_two_promotions_at_once_none_is_lost_unseen(blobs: Blobs) -> None:
 
 
 def test_of_two_memories_saved_upon_the_same_read_one_loses(blobs: Blobs) -> None:
-    first, second = Memories(blobs), Memories(blobs)
+    first, second = MemoryStore(blobs), MemoryStore(blobs)
     _, etag = first.load("web")
-    first.save("web", Memory(step=Step(interval_utc=NOW, to_nodes=1)), etag)
+    first.save("web", Memory(response_time_step=ResponseTimeStep(interval_utc=NOW, to_nodes=1)), etag)
 
     with pytest.raises(BlobChanged):
-        second.save("web", Memory(step=Step(interval_utc=NOW, to_nodes=2)), etag)
+        second.save("web", Memory(response_time_step=ResponseTimeStep(interval_utc=NOW, to_nodes=2)), etag)
 
-    assert first.load("web")[0] == Memory(step=Step(interval_utc=NOW, to_nodes=1))
+    assert first.load("web")[0] == Memory(response_time_step=ResponseTimeStep(interval_utc=NOW, to_nodes=1))
 
 
 def test_decisions_logged_at_once_are_all_kept_whole(blobs: Blobs) -> None:

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from scaler.cloud.aks import AksNodePools, aks_node_pools
-from scaler.core.pool import Lever, PoolState, Provisioning, Resize
+from scaler.core.pool import Operation, PoolState, Provisioning, Resize, ScaledField
 from scaler.local.simulated_pools import SimulatedPools
-from scaler.ports import NodePools, Operation, OperationOutcome, OperationStatus
+from scaler.ports import NodePools, OperationOutcome, OperationStatus
 from shared.errors import CloudError, PoolBusy, PoolChanged, PoolNotFound
 from shared.local.directory_blobs import DirectoryBlobs
 from shared.pools import Cluster, Pool
@@ -45,7 +45,7 @@ class Subject:
         pytest.fail(f"pool {self.pool.name} did not settle within {SETTLES_WITHIN}")
 
     def resize(self, state: PoolState, nodes: int) -> Operation:
-        return self.node_pools.resize(self.pool, state, Resize(lever=state.lever, nodes=nodes))
+        return self.node_pools.resize(self.pool, state, Resize(scaled_field=state.scaled_field, nodes=nodes))
 
     def outcome(self, operation: Operation) -> OperationOutcome:
         """Return the outcome once the operation is over."""
@@ -91,27 +91,27 @@ def test_a_pool_can_be_read_and_tells_its_lever_and_its_setting(subject: Subject
     state = subject.settled()
 
     assert state.nodes >= 1
-    assert state.setting == (
-        state.nodes if state.lever is Lever.COUNT else state.autoscaler and state.autoscaler.min_count
+    assert state.configured_nodes == (
+        state.nodes if state.scaled_field is ScaledField.COUNT else state.autoscaler and state.autoscaler.min_count
     )
 
 
 def test_a_resize_is_accepted_at_once_and_keeps_the_pool_busy_until_it_is_over(subject: Subject) -> None:
     state = subject.settled()
 
-    operation = subject.resize(state, state.setting + 1)
+    operation = subject.resize(state, state.configured_nodes + 1)
     at_once = subject.node_pools.outcome(subject.pool, operation)
     busy = subject.node_pools.read(subject.pool).provisioning
 
     assert (at_once.status, busy) == (OperationStatus.RUNNING, Provisioning.BUSY)
     assert subject.outcome(operation).status is OperationStatus.SUCCEEDED
-    assert subject.settled().setting == state.setting + 1
+    assert subject.settled().configured_nodes == state.configured_nodes + 1
 
 
 def test_an_outcome_tells_how_long_it_took(subject: Subject) -> None:
     state = subject.settled()
 
-    took = subject.outcome(subject.resize(state, state.setting + 1)).took
+    took = subject.outcome(subject.resize(state, state.configured_nodes + 1)).took
 
     assert took is not None
     assert timedelta() < took < SETTLES_WITHIN
@@ -119,23 +119,23 @@ def test_an_outcome_tells_how_long_it_took(subject: Subject) -> None:
 
 def test_a_busy_pool_refuses_another_resize(subject: Subject) -> None:
     state = subject.settled()
-    subject.resize(state, state.setting + 1)
+    subject.resize(state, state.configured_nodes + 1)
 
     with pytest.raises(PoolBusy):
-        subject.resize(subject.node_pools.read(subject.pool), state.setting + 2)
+        subject.resize(subject.node_pools.read(subject.pool), state.configured_nodes + 2)
 
 
 def test_a_decision_on_an_old_state_is_refused(subject: Subject) -> None:
     old = subject.settled()
-    subject.outcome(subject.resize(old, old.setting + 1))
+    subject.outcome(subject.resize(old, old.configured_nodes + 1))
 
     with pytest.raises(PoolChanged):
-        subject.resize(old, old.setting + 2)
+        subject.resize(old, old.configured_nodes + 2)
 
 
 def test_what_is_in_the_operation_is_enough_to_follow_it_after_a_restart(subject: Subject) -> None:
     state = subject.settled()
-    made = subject.resize(state, state.setting + 1)
+    made = subject.resize(state, state.configured_nodes + 1)
 
     known_again = Operation(handle=str(made.handle), resize=made.resize, started_at=made.started_at)
 
@@ -144,19 +144,19 @@ def test_what_is_in_the_operation_is_enough_to_follow_it_after_a_restart(subject
 
 def test_a_pool_is_made_smaller_again(subject: Subject) -> None:
     state = subject.settled()
-    subject.outcome(subject.resize(state, state.setting + 1))
+    subject.outcome(subject.resize(state, state.configured_nodes + 1))
 
-    subject.outcome(subject.resize(subject.settled(), state.setting))
+    subject.outcome(subject.resize(subject.settled(), state.configured_nodes))
 
-    assert subject.settled().setting == state.setting
+    assert subject.settled().configured_nodes == state.configured_nodes
 
 
 def test_the_other_lever_is_refused(subject: Subject) -> None:
     state = subject.settled()
-    other = Lever.MIN_COUNT if state.lever is Lever.COUNT else Lever.COUNT
+    other = ScaledField.MIN_COUNT if state.scaled_field is ScaledField.COUNT else ScaledField.COUNT
 
     with pytest.raises(CloudError):
-        subject.node_pools.resize(subject.pool, state, Resize(lever=other, nodes=state.setting + 1))
+        subject.node_pools.resize(subject.pool, state, Resize(scaled_field=other, nodes=state.configured_nodes + 1))
 
 
 def test_a_pool_that_aks_does_not_have_is_not_found() -> None:

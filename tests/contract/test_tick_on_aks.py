@@ -16,8 +16,8 @@ from scaler.core.memory import Memory
 from scaler.core.pool import Provisioning
 from scaler.core.reasons import Reason
 from scaler.fallback import Models
-from scaler.record import DecisionLog
-from scaler.stores import Memories
+from scaler.fan_out import FanOut
+from scaler.stores import DecisionLog, MemoryStore
 from scaler.tick import Tick
 from shared.demand.history import History
 from shared.errors import TickFailed
@@ -51,7 +51,7 @@ class Ticking:
     """A tick on one pool of the fake."""
 
     aks: AksOnFake
-    tick: Tick
+    fan_out: FanOut
     demand: FlatDemand
     pool: Pool
     found: FakePool
@@ -61,13 +61,13 @@ class Ticking:
         self.aks.clock.advance(minutes=after_min)
         self.aks.arm.cluster()
         with suppress(TickFailed):
-            self.tick.run([self.pool], now_utc=self.aks.clock())
-        logged = self.tick.log.of_day(self.pool.name, self.aks.clock().date().isoformat())[-1]
+            self.fan_out.run([self.pool], now_utc=self.aks.clock())
+        logged = self.fan_out.tick.log.of_day(self.pool.name, self.aks.clock().date().isoformat())[-1]
         return [Reason(reason) for reason in logged["reasons"]]
 
     @property
     def memory(self) -> Memory:
-        return self.tick.memories.load(self.pool.name)[0]
+        return self.fan_out.tick.memories.load(self.pool.name)[0]
 
 
 @contextmanager
@@ -75,16 +75,18 @@ def _ticking(folder: Path, **described: Any) -> Iterator[Ticking]:
     with aks_on_fake() as aks:
         blobs = DirectoryBlobs(folder)
         demand = FlatDemand(aks, 70)
-        memories, log = Memories(blobs), DecisionLog(blobs)
-        tick = Tick(
-            demand=lambda _: demand,
-            node_pools=aks.pools,
-            models=Models(store=ModelStore(blobs)),
-            memories=memories,
-            log=log,
+        memories, log = MemoryStore(blobs), DecisionLog(blobs)
+        fan_out = FanOut(
+            tick=Tick(
+                demand=lambda _: demand,
+                node_pools=aks.pools,
+                models=Models(store=ModelStore(blobs)),
+                memories=memories,
+                log=log,
+            )
         )
         found = aks.arm.cluster().add("web", **described)
-        yield Ticking(aks, tick, demand, pool_named("web", mode=Mode.ACT), found)
+        yield Ticking(aks, fan_out, demand, pool_named("web", mode=Mode.ACT), found)
 
 
 @pytest.fixture
@@ -118,11 +120,11 @@ def test_each_refusal_has_one_reason_and_one_wait(
     ticking.aks.arm.answer_next("PUT", answer)
 
     reasons = ticking.run()
-    setback = ticking.memory.setback
+    backoff = ticking.memory.backoff
 
     assert reasons[-1] is reason
-    assert setback is not None
-    assert (setback.until - ticking.aks.clock()).total_seconds() == wait_min * 60
+    assert backoff is not None
+    assert (backoff.until - ticking.aks.clock()).total_seconds() == wait_min * 60
 
 
 def test_a_refused_resize_is_tried_again_once_its_wait_is_over(ticking: Ticking) -> None:
@@ -182,7 +184,7 @@ def test_what_a_failed_operation_left_is_repaired_and_the_wait_grows(ticking: Ti
     assert failed_again[-1] is Reason.BACKING_OFF
     assert repaired[-1] is Reason.RESIZE_ACCEPTED
     assert ticking.found.real_nodes == ticking.found.properties["count"] == 7
-    assert ticking.memory.setback is None
+    assert ticking.memory.backoff is None
 
 
 def test_a_pool_that_failed_by_somebody_elses_hand_is_left_to_them(ticking: Ticking) -> None:
@@ -222,7 +224,7 @@ def test_the_outcome_of_a_resize_is_noted_on_the_next_decision(ticking: Ticking)
     ticking.run()
     ticking.run(after_min=5)
 
-    logged = ticking.tick.log.of_day("web", "2026-03-02")[-1]
+    logged = ticking.fan_out.tick.log.of_day("web", "2026-03-02")[-1]
     assert "the resize to 7 nodes succeeded after 240 s" in logged["notes"]
 
 

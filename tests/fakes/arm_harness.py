@@ -9,8 +9,7 @@ from typing import Any
 from scaler.cloud.aks import AksNodePools
 from scaler.cloud.arm_budget import ArmBudget
 from scaler.cloud.arm_client import ArmClients
-from scaler.core.pool import Lever, PoolState, Resize
-from scaler.ports import Operation
+from scaler.core.pool import Operation, PoolState, Resize, ScaledField
 from shared.cloud.arm_endpoint import ArmEndpoint
 from shared.pools import BlobDemand, CapacitySizing, Cluster, Pool
 from tests.fakes.arm import SUBSCRIPTION, FakeArm, FakeCredential
@@ -45,9 +44,9 @@ class AksOnFake:
     def add(self, name: str, **described: Any) -> tuple[Pool, FakePool]:
         return pool_named(name), self.arm.cluster().add(name, **described)
 
-    def scale(self, pool: Pool, nodes: int, lever: Lever = Lever.COUNT) -> Operation:
+    def scale(self, pool: Pool, nodes: int, lever: ScaledField = ScaledField.COUNT) -> Operation:
         """Read, then resize."""
-        return self.pools.resize(pool, self.read(pool), Resize(lever=lever, nodes=nodes))
+        return self.pools.resize(pool, self.read(pool), Resize(scaled_field=lever, nodes=nodes))
 
     def read(self, pool: Pool) -> PoolState:
         self.arm.cluster()

@@ -1,4 +1,4 @@
-"""Walks of weeks with a model that never learns (the seasonal naive): what comes right is the calibration's doing."""
+"""Walks of weeks with a model that never learns (the seasonal naive): what comes right is the doing of the price."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -10,10 +10,11 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from scaler.core.decide import Situation, decide
+from scaler.core.decide import decide
 from scaler.core.memory import Memory
 from scaler.core.pool import PoolState, Provisioning
 from scaler.core.reasons import Reason
+from scaler.core.situation import Situation
 from scaler.replay.scorecard import Workload, scored
 from shared.forecasting.forecast import Forecast
 from shared.pools import CapacitySizing, Pool
@@ -52,17 +53,17 @@ def walk(
     for_pool: Pool = POOL,
 ) -> Walked:
     """Decide after each interval with yesterday's demand and a spread of ``sd`` as the forecast, right or wrong."""
-    history, memory, setting = history_of(demand), Memory(), 50
+    history, memory, nodes = history_of(demand), Memory(), 50
     desired = np.empty(len(demand))
     usual = np.concatenate([np.full(DAY, np.nan), demand])
     for interval in range(len(demand)):
         past = history.first(interval + 1)
         middle = usual[interval + 1 : interval + 3]
         middle = np.where(np.isnan(middle), np.nan_to_num(demand[interval], nan=1000.0), middle)
-        decision = decide(
+        decision, memory = decide(
             Situation(
                 pool=for_pool,
-                state=PoolState(nodes=setting, provisioning=Provisioning.READY),
+                state=PoolState(nodes=nodes, provisioning=Provisioning.READY),
                 memory=memory,
                 now_utc=past.end_utc,
                 history=past.last(6),
@@ -74,12 +75,12 @@ def walk(
                     made_at_utc=past.end_utc,
                     model_version="test",
                 ),
-                grounds=(Reason.MODEL,),
+                forecast_reasons=(Reason.MODEL,),
                 card=draft_card(version=versions[interval * len(versions) // len(demand)]),
             )
         )
-        memory, setting = decision.memory, decision.desired_nodes
-        desired[interval] = setting
+        nodes = decision.desired_nodes
+        desired[interval] = nodes
         memory = MEMORY.validate_json(MEMORY.dump_json(memory)) if interval % restart_every == 0 else memory
     return Walked(desired, memory)
 
@@ -149,7 +150,7 @@ def test_a_gap_teaches_nothing_and_nothing_breaks() -> None:
 
     gap = walk(demand)
 
-    assert gap.memory.calibration.intervals <= len(demand) - 2 * DAY
+    assert gap.memory.miss_price.intervals <= len(demand) - 2 * DAY
     assert gap.attained(demand, first=13 * DAY) >= SLO - 0.03
     assert np.isfinite(gap.desired).all()
 
@@ -191,5 +192,5 @@ def test_memory_outlives_the_test_of_time_in_json() -> None:
 
     assert MEMORY.validate_json(MEMORY.dump_json(memory)) == memory
     assert replace(memory, model_version=None) != memory
-    assert memory.calibration.judged_until == history_of(steady()).end_utc
+    assert memory.miss_price.observed_until == history_of(steady()).end_utc
     assert timedelta(0) < memory.orders[-1].at - memory.orders[0].at

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scaler.core.decide import Situation, decide
-from scaler.core.guards import Surroundings, guarded
+from scaler.core.decide import decide
+from scaler.core.guards import apply_guards
 from scaler.core.memory import Memory
 from scaler.core.orders import Order
 from scaler.core.pool import PoolState
 from scaler.core.reasons import Reason
+from scaler.core.situation import Situation
 from shared.pools import Pool, read_pools
 from tests.builders import NOW, STEP, flat, forecast, history, pool, state, workshop_json
 from tests.builders import pools_file as file_of
@@ -65,7 +66,7 @@ def situations(draw: st.DrawFn, /, **fixed: Any) -> Situation:
         "forecast": forecast(
             draw(st.floats(0, 6000)), spread=draw(st.floats(0, 200)), first_utc=NOW - late * STEP, intervals=late + 8
         ),
-        "grounds": (draw(st.sampled_from([Reason.MODEL, Reason.NO_MODEL, Reason.MODEL_REFUSED])),),
+        "forecast_reasons": (draw(st.sampled_from([Reason.MODEL, Reason.NO_MODEL, Reason.MODEL_REFUSED])),),
     }
     return Situation(**{**given_now, **fixed})
 
@@ -76,12 +77,12 @@ def most_of(situation: Situation) -> int:
 
 
 def in_doubt(situation: Situation) -> Situation:
-    return replace(situation, forecast=None, grounds=(Reason.NO_FORECAST,))
+    return replace(situation, forecast=None, forecast_reasons=(Reason.NO_FORECAST,))
 
 
 @given(situation=situations())
 def test_a_decision_stays_within_the_limits_unless_it_is_in_doubt(situation: Situation) -> None:
-    decision = decide(situation)
+    decision, _ = decide(situation)
     floor = max(situation.pool.min_nodes, 1 if situation.state.is_system else 0)
 
     assert decision.desired_nodes >= min(floor, most_of(situation))
@@ -90,19 +91,19 @@ def test_a_decision_stays_within_the_limits_unless_it_is_in_doubt(situation: Sit
 
 @given(situation=situations())
 def test_without_a_forecast_nothing_is_removed(situation: Situation) -> None:
-    assert decide(in_doubt(situation)).desired_nodes >= situation.state.setting
+    assert decide(in_doubt(situation))[0].desired_nodes >= situation.state.configured_nodes
 
 
 @given(situation=situations())
 def test_without_demand_nothing_is_removed(situation: Situation) -> None:
     unknown = replace(in_doubt(situation), history=None)
 
-    assert decide(unknown).desired_nodes >= situation.state.setting
+    assert decide(unknown)[0].desired_nodes >= situation.state.configured_nodes
 
 
-@given(situation=situations(grounds=(Reason.MODEL_REFUSED, Reason.NAIVE_FORECAST)))
+@given(situation=situations(forecast_reasons=(Reason.MODEL_REFUSED, Reason.NAIVE_FORECAST)))
 def test_after_a_refused_model_nothing_is_removed(situation: Situation) -> None:
-    assert decide(situation).desired_nodes >= situation.state.setting
+    assert decide(situation)[0].desired_nodes >= situation.state.configured_nodes
 
 
 @given(situation=situations(), late=st.integers(3, 300))
@@ -114,9 +115,9 @@ def test_on_stale_demand_nothing_is_removed(situation: Situation, late: int) -> 
         forecast=forecast(0.0, first_utc=end_utc, made_at_utc=end_utc, intervals=late + 8),
     )
 
-    decision = decide(stale)
+    decision, _ = decide(stale)
 
-    assert decision.desired_nodes >= situation.state.setting
+    assert decision.desired_nodes >= situation.state.configured_nodes
     assert Reason.DEMAND_STALE in decision.reasons
 
 
@@ -127,21 +128,21 @@ def test_the_same_situation_leads_to_the_same_decision(situation: Situation) -> 
 
 @given(situation=situations(state=state(5)))
 def test_a_tick_that_runs_again_upon_its_own_memory_decides_the_same(situation: Situation) -> None:
-    first = decide(situation)
+    first, remembered = decide(situation)
 
-    second = decide(replace(situation, memory=first.memory))
+    second, after = decide(replace(situation, memory=remembered))
 
     assert second.desired_nodes == first.desired_nodes
-    assert second.memory.orders == first.memory.orders
-    assert second.memory.calibration.misses == first.memory.calibration.misses
+    assert after.orders == remembered.orders
+    assert after.miss_price.misses == remembered.miss_price.misses
 
 
 @given(situation=situations(), low=st.floats(0, 6000), high=st.floats(0, 6000))
 def test_more_certain_demand_never_means_fewer_nodes(situation: Situation, low: float, high: float) -> None:
     low, high = sorted((low, high))
 
-    fewer = decide(replace(situation, forecast=forecast(low, intervals=8)))
-    more = decide(replace(situation, forecast=forecast(high, intervals=8)))
+    fewer, _ = decide(replace(situation, forecast=forecast(low, intervals=8)))
+    more, _ = decide(replace(situation, forecast=forecast(high, intervals=8)))
 
     assert fewer.desired_nodes <= more.desired_nodes
 
@@ -151,30 +152,28 @@ def test_no_guard_turns_a_larger_wish_into_fewer_nodes(
     situation: Situation, low: int, high: int, *, doubt: bool
 ) -> None:
     low, high = sorted((low, high))
-    around = Surroundings(
-        pool=situation.pool, state=situation.state, memory=situation.memory, now_utc=NOW, in_doubt=doubt
-    )
+    judged = {True: in_doubt(situation), False: situation}[doubt]
 
-    assert guarded(low, around).nodes <= guarded(high, around).nodes
+    assert apply_guards(low, judged)[0] <= apply_guards(high, judged)[0]
 
 
 @given(situation=situations())
-def test_what_may_be_written_is_a_change_of_the_pools_own_lever(situation: Situation) -> None:
-    decision = decide(situation)
-    written = [] if decision.resize is None else [(decision.resize.lever, decision.resize.nodes)]
+def test_what_may_be_written_is_a_change_of_the_pools_own_field(situation: Situation) -> None:
+    decision, _ = decide(situation)
+    written = [] if decision.resize is None else [(decision.resize.scaled_field, decision.resize.nodes)]
 
-    assert written in ([], [(situation.state.lever, decision.desired_nodes)])
+    assert written in ([], [(situation.state.scaled_field, decision.desired_nodes)])
     assert written == [] or not situation.state.is_busy
 
 
 @given(situation=situations(pool=pool(mode="observe")) | situations(pool=pool(mode="paused")))
 def test_a_pool_that_may_not_be_touched_is_not(situation: Situation) -> None:
-    assert decide(situation).resize is None
+    assert decide(situation)[0].resize is None
 
 
 @given(situation=situations())
 def test_every_decision_has_a_reason_and_finite_numbers(situation: Situation) -> None:
-    decision = decide(situation)
+    decision, _ = decide(situation)
     numbers = [value for value in decision.numbers.values() if isinstance(value, float)]
 
     assert decision.reasons
@@ -185,28 +184,28 @@ def test_every_decision_has_a_reason_and_finite_numbers(situation: Situation) ->
 @given(situation=situations(), earlier=st.integers(1, 500))
 @settings(max_examples=50)
 def test_a_clock_that_steps_back_never_judges_an_interval_twice(situation: Situation, earlier: int) -> None:
-    first = decide(situation)
+    _, first = decide(situation)
     known = situation.history
     assert known is not None
     back = replace(
         situation,
-        memory=first.memory,
+        memory=first,
         now_utc=NOW - earlier * timedelta(minutes=1),
         history=known.until(NOW - earlier * timedelta(minutes=1)),
     )
-    again = decide(back)
+    _, again = decide(back)
 
-    third = decide(replace(situation, memory=again.memory))
+    _, third = decide(replace(situation, memory=again))
 
-    assert third.memory.calibration.intervals <= max(first.memory.calibration.intervals, len(known))
+    assert third.miss_price.intervals <= max(first.miss_price.intervals, len(known))
 
 
 @given(seconds=st.floats(0, 1000), current=st.integers(0, 6))
 def test_a_response_time_step_is_taken_once_for_each_interval(seconds: float, current: int) -> None:
     situation = response_time(seconds, state(current))
-    first = decide(situation)
+    first, remembered = decide(situation)
 
-    second = decide(replace(situation, memory=first.memory, state=state(first.desired_nodes)))
+    second, _ = decide(replace(situation, memory=remembered, state=state(first.desired_nodes)))
 
     assert abs(first.desired_nodes - current) <= 1 or current > 4
     assert second.desired_nodes == first.desired_nodes
@@ -222,7 +221,7 @@ def response_time(seconds: float, at: PoolState) -> Situation:
         now_utc=NOW,
         history=flat(1.0, intervals=30),
         forecast=forecast(seconds, intervals=1),
-        grounds=(Reason.MODEL,),
+        forecast_reasons=(Reason.MODEL,),
     )
 
 
@@ -239,7 +238,7 @@ def response_time(seconds: float, at: PoolState) -> Situation:
     ],
 )
 def test_the_workshops_policy_step_by_step(seconds: float, current: int, desired: int, reason: Reason) -> None:
-    decision = decide(response_time(seconds, state(current)))
+    decision, _ = decide(response_time(seconds, state(current)))
 
     assert decision.desired_nodes == desired
     assert reason in decision.reasons
@@ -260,25 +259,29 @@ def quiet(now_utc: datetime = NOW, **changes: Any) -> Situation:
         "now_utc": now_utc,
         "history": flat(0.0, intervals=300, end_utc=now_utc),
         "forecast": forecast(0.0, first_utc=now_utc, made_at_utc=now_utc),
-        "grounds": (Reason.MODEL,),
+        "forecast_reasons": (Reason.MODEL,),
     }
     return Situation(**{**usual, **changes})
 
 
 def test_the_quiet_pool_shrinks_when_nothing_is_wrong() -> None:
-    assert decide(quiet()).desired_nodes == 1
+    assert decide(quiet())[0].desired_nodes == 1
 
 
 @pytest.mark.parametrize(
     "situation",
     [
-        pytest.param(quiet(history=None, forecast=None, grounds=(Reason.DEMAND_UNAVAILABLE,)), id="demand unavailable"),
-        pytest.param(quiet(forecast=None, grounds=(Reason.NO_FORECAST,)), id="no forecast"),
         pytest.param(
-            quiet(history=history([float("nan")] * 12), forecast=None, grounds=(Reason.NO_FORECAST,)), id="all unknown"
+            quiet(history=None, forecast=None, forecast_reasons=(Reason.DEMAND_UNAVAILABLE,)), id="demand unavailable"
+        ),
+        pytest.param(quiet(forecast=None, forecast_reasons=(Reason.NO_FORECAST,)), id="no forecast"),
+        pytest.param(
+            quiet(history=history([float("nan")] * 12), forecast=None, forecast_reasons=(Reason.NO_FORECAST,)),
+            id="all unknown",
         ),
         pytest.param(
-            quiet(history=flat(0.0, intervals=0), forecast=None, grounds=(Reason.NO_FORECAST,)), id="an empty history"
+            quiet(history=flat(0.0, intervals=0), forecast=None, forecast_reasons=(Reason.NO_FORECAST,)),
+            id="an empty history",
         ),
         pytest.param(
             quiet(
@@ -287,14 +290,14 @@ def test_the_quiet_pool_shrinks_when_nothing_is_wrong() -> None:
             ),
             id="a gap at the end",
         ),
-        pytest.param(quiet(grounds=(Reason.MODEL_REFUSED, Reason.LAST_GOOD_MODEL)), id="a refused model"),
+        pytest.param(quiet(forecast_reasons=(Reason.MODEL_REFUSED, Reason.LAST_GOOD_MODEL)), id="a refused model"),
         pytest.param(
             quiet(now_utc=NOW + timedelta(days=400), history=flat(0.0), forecast=None), id="a clock far ahead"
         ),
     ],
 )
 def test_in_doubt_ten_nodes_stay_ten(situation: Situation) -> None:
-    decision = decide(situation)
+    decision, _ = decide(situation)
 
     assert decision.desired_nodes == 10
     assert decision.resize is None
@@ -304,7 +307,7 @@ def test_in_doubt_ten_nodes_stay_ten(situation: Situation) -> None:
 def test_a_change_of_daylight_saving_changes_nothing(now_utc: datetime) -> None:
     local = pool(calendar={"timezone": "Europe/Madrid"})
 
-    assert decide(quiet(now_utc, pool=local)).desired_nodes == decide(quiet(now_utc)).desired_nodes
+    assert decide(quiet(now_utc, pool=local))[0].desired_nodes == decide(quiet(now_utc))[0].desired_nodes
 
 
 def test_an_event_holds_its_floor_from_before_its_first_local_minute() -> None:
@@ -313,7 +316,7 @@ def test_an_event_holds_its_floor_from_before_its_first_local_minute() -> None:
         "events": [{"start": "2026-11-23T13:10", "end": "2026-11-23T14:00", "min_nodes": 12}],
     }
 
-    decision = decide(quiet(pool=pool(calendar=calendar)))
+    decision, _ = decide(quiet(pool=pool(calendar=calendar)))
 
     assert decision.desired_nodes == 12
     assert Reason.EVENT_FLOOR in decision.reasons
@@ -322,29 +325,29 @@ def test_an_event_holds_its_floor_from_before_its_first_local_minute() -> None:
 def test_an_event_that_is_over_holds_nothing() -> None:
     calendar = {"events": [{"start": "2026-11-23T10:00", "end": "2026-11-23T12:00", "min_nodes": 12}]}
 
-    assert decide(quiet(pool=pool(calendar=calendar))).desired_nodes == 1
+    assert decide(quiet(pool=pool(calendar=calendar)))[0].desired_nodes == 1
 
 
 def test_orders_from_the_future_are_forgotten_when_the_clock_steps_back() -> None:
     future = Order(at=NOW + timedelta(hours=1), wanted_nodes=9, desired_nodes=9)
 
-    decision = decide(quiet(memory=Memory(orders=(future,))))
+    _, memory = decide(quiet(memory=Memory(orders=(future,))))
 
-    assert [order.at for order in decision.memory.orders] == [NOW]
+    assert [order.at for order in memory.orders] == [NOW]
 
 
 def test_scale_in_waits_for_every_recent_wish() -> None:
     recent = Order(at=NOW - STEP, wanted_nodes=7, desired_nodes=7)
     calm = pool(scale_in={"stabilisation_min": 15})
 
-    decision = decide(quiet(pool=calm, memory=Memory(orders=(recent,))))
+    decision, _ = decide(quiet(pool=calm, memory=Memory(orders=(recent,))))
 
     assert decision.desired_nodes == 7
     assert Reason.STABILISING in decision.reasons
 
 
 def test_nodes_go_no_faster_than_allowed() -> None:
-    decision = decide(quiet(pool=pool(scale_in={"max_nodes_per_tick": 2})))
+    decision, _ = decide(quiet(pool=pool(scale_in={"max_nodes_per_tick": 2})))
 
     assert decision.desired_nodes == 8
     assert Reason.SCALE_IN_LIMIT in decision.reasons
@@ -353,14 +356,14 @@ def test_nodes_go_no_faster_than_allowed() -> None:
 def test_nodes_come_no_faster_than_allowed() -> None:
     slow = pool(scale_out={"max_nodes_per_tick": 2})
 
-    decision = decide(quiet(pool=slow, forecast=forecast(2000.0)))
+    decision, _ = decide(quiet(pool=slow, forecast=forecast(2000.0)))
 
     assert decision.desired_nodes == 12
     assert Reason.SCALE_OUT_LIMIT in decision.reasons
 
 
 def test_the_autoscalers_ceiling_is_never_passed() -> None:
-    decision = decide(quiet(state=state(3, autoscaled_to=6), forecast=forecast(2000.0)))
+    decision, _ = decide(quiet(state=state(3, autoscaled_to=6), forecast=forecast(2000.0)))
 
     assert decision.desired_nodes == 6
     assert Reason.AUTOSCALER_MAX in decision.reasons

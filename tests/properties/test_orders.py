@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scaler.core.orders import Order, lead_intervals, own_ledger
-from scaler.core.sizing import PRICES, nodes_for, sized, worth
-from tests.builders import NOW, STEP, forecast
+from scaler.core.orders import Order, pool_order_history
+from scaler.core.sizing import MISS_PRICES, nodes_by_price, nodes_for, size
+from tests.builders import NOW, STEP, forecast, pool
 
 counts = st.lists(st.integers(0, 30), min_size=1, max_size=20)
 leads = st.integers(0, 5)
@@ -25,9 +25,9 @@ def orders_after_each_interval(desired: list[int]) -> list[Order]:
 @given(desired=counts, lead=leads, data=st.data())
 def test_what_is_ready_is_what_the_benchmark_says(desired: list[int], lead: int, data: st.DataObject) -> None:
     interval = data.draw(st.integers(1 + lead, len(desired) + lead + 3))
-    ledger = own_ledger(orders_after_each_interval(desired), lead_time=lead * STEP, nodes_before=7)
+    orders = pool_order_history(orders_after_each_interval(desired), lead_time=lead * STEP, nodes_before=7)
 
-    ready = ledger.ready(NOW + interval * STEP)
+    ready = orders.ready_nodes(NOW + interval * STEP)
 
     in_force = desired[min(interval - 1 - lead, len(desired) - 1) : interval]
     assert ready is not None
@@ -39,27 +39,27 @@ def test_nothing_is_known_of_intervals_before_the_first_order_serves(
     desired: list[int], lead: int, data: st.DataObject
 ) -> None:
     interval = data.draw(st.integers(-3, lead))
-    ledger = own_ledger(orders_after_each_interval(desired), lead_time=lead * STEP, nodes_before=7)
+    orders = pool_order_history(orders_after_each_interval(desired), lead_time=lead * STEP, nodes_before=7)
 
-    assert ledger.ready(NOW + interval * STEP) is None
+    assert orders.ready_nodes(NOW + interval * STEP) is None
 
 
 @given(desired=counts, lead=leads, ahead=st.integers(-3, 8))
 def test_earlier_orders_limit_what_can_still_be_ready(desired: list[int], lead: int, ahead: int) -> None:
-    """No order made now can have more ready than ``ceiling``, and one of that size has exactly that ready."""
+    """No order made now can have more ready than ``max_ready_nodes``, and one of that size has exactly that ready."""
     now_utc = NOW + (len(desired) + 1) * STEP
     start_utc = now_utc + ahead * STEP
     past = orders_after_each_interval(desired)
-    ledger = own_ledger(past, lead_time=lead * STEP, nodes_before=7)
+    orders = pool_order_history(past, lead_time=lead * STEP, nodes_before=7)
 
-    ceiling = ledger.ceiling(start_utc, now_utc=now_utc)
+    most = orders.max_ready_nodes(start_utc, now_utc=now_utc)
 
     generous = Order(at=now_utc, wanted_nodes=10**6, desired_nodes=10**6)
-    ready = own_ledger([*past, generous], lead_time=lead * STEP, nodes_before=7).ready(start_utc)
+    ready = pool_order_history([*past, generous], lead_time=lead * STEP, nodes_before=7).ready_nodes(start_utc)
     expected = (
         None if ahead >= lead else min([*([7] if ready is None else []), *reaching(past, start_utc - lead * STEP)])
     )
-    assert (None if ceiling is None else int(ceiling[0])) == expected
+    assert (None if most is None else int(most[0])) == expected
 
 
 def reaching(orders: list[Order], since: object) -> list[int]:
@@ -70,7 +70,7 @@ def reaching(orders: list[Order], since: object) -> list[int]:
 
 @given(minutes=st.integers(0, 240), step=st.integers(1, 60))
 def test_a_lead_time_is_rounded_up_to_whole_intervals(minutes: int, step: int) -> None:
-    intervals = lead_intervals(timedelta(minutes=minutes), timedelta(minutes=step))
+    intervals = pool(lead_time_min=minutes).lead_intervals(timedelta(minutes=step))
 
     assert (intervals - 1) * step < minutes <= intervals * step
 
@@ -98,10 +98,10 @@ def test_demand_that_fills_its_nodes_exactly_buys_no_more() -> None:
 
 @given(peak=st.floats(0, 5000), spread=st.floats(0, 500), units=st.floats(1, 500))
 def test_a_higher_price_of_a_miss_never_buys_fewer_nodes(peak: float, spread: float, units: float) -> None:
-    value = worth(forecast(peak, spread=spread), units_per_node=units)
+    targets = nodes_by_price(forecast(peak, spread=spread), units_per_node=units)
 
-    assert (np.diff(value.nodes, axis=1) >= 0).all()
-    assert (np.diff(value.level, axis=1) >= 0).all()
+    assert (np.diff(targets.nodes, axis=1) >= 0).all()
+    assert (np.diff(targets.level, axis=1) >= 0).all()
 
 
 @given(peak=st.floats(0, 5000), spread=st.floats(0, 500), more=st.integers(1, 50))
@@ -111,7 +111,7 @@ def test_demand_higher_by_whole_nodes_buys_just_those_more(peak: float, spread: 
         forecast(round(peak) + more * 100, spread=round(spread)),
     )
 
-    difference = worth(greater, units_per_node=100).nodes - worth(less, units_per_node=100).nodes
+    difference = nodes_by_price(greater, units_per_node=100).nodes - nodes_by_price(less, units_per_node=100).nodes
 
     assert (difference == more).all()
 
@@ -120,14 +120,14 @@ def test_demand_higher_by_whole_nodes_buys_just_those_more(peak: float, spread: 
 def test_what_is_ordered_now_serves_the_first_interval_that_it_can(desired: list[int], lead: int, peak: float) -> None:
     now_utc = NOW + (len(desired) + 1) * STEP
     coming = forecast(peak, first_utc=now_utc, intervals=lead + 2)
-    value = worth(coming, units_per_node=100)
+    targets = nodes_by_price(coming, units_per_node=100)
     past = orders_after_each_interval(desired)
-    ledger = own_ledger(past, lead_time=lead * STEP, nodes_before=7)
+    orders = pool_order_history(past, lead_time=lead * STEP, nodes_before=7)
 
-    nodes = int(sized(coming, value, ledger, now_utc=now_utc).nodes[-1])
+    nodes = int(size(coming, targets, orders, now_utc=now_utc).nodes[-1])
 
     now = Order(at=now_utc, wanted_nodes=nodes, desired_nodes=nodes)
-    ready = own_ledger([*past, now], lead_time=lead * STEP, nodes_before=7).ready(now_utc + lead * STEP)
+    ready = pool_order_history([*past, now], lead_time=lead * STEP, nodes_before=7).ready_nodes(now_utc + lead * STEP)
     assert ready is not None
-    assert ready[0] >= value.nodes[lead][-1] or ready[0] == min(reaching(past, now_utc))
-    assert len(PRICES) == value.nodes.shape[1]
+    assert ready[0] >= targets.nodes[lead][-1] or ready[0] == min(reaching(past, now_utc))
+    assert len(MISS_PRICES) == targets.nodes.shape[1]

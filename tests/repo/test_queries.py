@@ -27,7 +27,7 @@ WANTED_ALERTS = {
     "quota",
     "demand-dead",
 }
-FIELD = re.compile(r"\btold((?:\.\w+|\['[^']+'\])+)")
+FIELD = re.compile(r"\bfields((?:\.\w+|\['[^']+'\])+)")
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,11 @@ def test_the_workbook_asks_for_fields_that_are_emitted(emitted: dict[str, dict[s
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [("numbers.debt_misses", "numbers.debt_mises"), ("scale_decision", "scale_decided"), ("told.pool", "told.name")],
+    [
+        ("numbers.debt_misses", "numbers.debt_mises"),
+        ("scale_decision", "scale_decided"),
+        ("fields.pool", "fields.name"),
+    ],
 )
 def test_a_field_or_an_event_that_nobody_emits_is_seen(old: str, new: str, emitted: dict[str, dict[str, Any]]) -> None:
     query = (INFRA / "queries/slo-missed.kql").read_text(encoding="utf-8")
@@ -101,7 +105,7 @@ def test_reasons_and_states_that_queries_name_exist() -> None:
         for word in re.findall(r"'(\w+)'", group)
     }
     states = {
-        word for file in ALERTS for word in re.findall(r"told\.status\) != '(\w+)'", file.read_text(encoding="utf-8"))
+        word for file in ALERTS for word in re.findall(r"fields\.status\) != '(\w+)'", file.read_text(encoding="utf-8"))
     }
 
     assert words

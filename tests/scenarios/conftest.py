@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scaler.core.pool import PoolState, Resize
+from scaler.core.pool import Operation, PoolState, Resize
 from scaler.fallback import Models
+from scaler.fan_out import FanOut
 from scaler.local.simulated_pools import SimulatedPool, SimulatedPools
-from scaler.ports import Operation
-from scaler.record import DecisionLog, Record
-from scaler.stores import Memories
+from scaler.record import Record
+from scaler.stores import DecisionLog, MemoryStore
 from scaler.tick import Tick
 from shared.demand.blob_source import BlobDemandSource
 from shared.demand.csv_format import write_demand_csv
@@ -106,13 +106,15 @@ class World:
             self.tick(*pools)
         return str(told.value)
 
-    def new_tick(self) -> Tick:
-        return Tick(
-            demand=self._source,
-            node_pools=self.pools,
-            models=Models(store=self.models),
-            memories=Memories(self.blobs),
-            log=self.log,
+    def new_tick(self) -> FanOut:
+        return FanOut(
+            tick=Tick(
+                demand=self._source,
+                node_pools=self.pools,
+                models=Models(store=self.models),
+                memories=MemoryStore(self.blobs),
+                log=self.log,
+            )
         )
 
     def _source(self, wanted: Pool) -> DemandSource:
@@ -143,11 +145,11 @@ class World:
         self.models.promote(name, version, now_utc=NOW, reason="test")
 
     def nodes(self, name: str = "web") -> int:
-        return int(json.loads(self.stored(f"simulated/{name}.json"))["setting"])
+        return int(json.loads(self.stored(f"simulated/{name}.json"))["configured_nodes"])
 
     def start_at(self, nodes: int, name: str = "web") -> None:
         """Give a simulated pool a number of nodes."""
-        self.pools.place(pool(name=name), SimulatedPool(setting=nodes))
+        self.pools.place(pool(name=name), SimulatedPool(configured_nodes=nodes))
 
     def reasons(self, name: str = "web") -> list[str]:
         """The reasons of the pool's latest logged decision."""

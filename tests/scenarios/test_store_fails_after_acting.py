@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from scaler.fallback import Models
+from scaler.fan_out import FanOut
 from scaler.local.simulated_pools import SimulatedPools
-from scaler.record import DecisionLog
-from scaler.stores import Memories
+from scaler.stores import DecisionLog, MemoryStore
 from scaler.tick import Tick
 from shared.demand.blob_source import BlobDemandSource
 from shared.demand.csv_format import write_demand_csv
@@ -36,12 +36,14 @@ def test_a_resize_is_told_in_telemetry_although_its_record_could_not_be_stored(
     blobs = DirectoryBlobs(tmp_path)
     blobs.write("demand.csv", write_demand_csv(flat(600.0)).encode(), if_etag=None)
     pools = SimulatedPools(blobs, lambda: NOW)
-    tick = Tick(
-        demand=lambda one: BlobDemandSource(blobs, BlobDemand(source="blob", path="demand.csv"), pool=one.name),
-        node_pools=pools,
-        models=Models(store=ModelStore(blobs)),
-        memories=Memories(blobs),
-        log=LogThatFails(blobs),
+    tick = FanOut(
+        tick=Tick(
+            demand=lambda one: BlobDemandSource(blobs, BlobDemand(source="blob", path="demand.csv"), pool=one.name),
+            node_pools=pools,
+            models=Models(store=ModelStore(blobs)),
+            memories=MemoryStore(blobs),
+            log=LogThatFails(blobs),
+        )
     )
 
     with caplog.at_level(logging.INFO, logger="forescale"):
@@ -51,4 +53,4 @@ def test_a_resize_is_told_in_telemetry_although_its_record_could_not_be_stored(
     assert records == []
     assert [(line["event"], line.get("applied")) for line in told] == [("scale_decision", True), ("pool_failed", None)]
     assert pools.read(pool()).nodes == told[0]["desired_nodes"]
-    assert Memories(blobs).load("web")[0].operation is not None
+    assert MemoryStore(blobs).load("web")[0].operation is not None

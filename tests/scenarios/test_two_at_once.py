@@ -6,10 +6,10 @@ from threading import Barrier
 
 import pytest
 
-from scaler.core.pool import Lever, PoolState, Resize
+from scaler.core.pool import PoolState, Resize, ScaledField
 from scaler.core.reasons import Reason
 from scaler.local.simulated_pools import SimulatedPool
-from scaler.stores import Memories
+from scaler.stores import MemoryStore
 from shared.errors import (
     CloudError,
     Forbidden,
@@ -74,7 +74,7 @@ def test_a_crash_between_save_and_act_is_made_good_by_the_next_tick(busy: World)
     with pytest.raises(KeyboardInterrupt):
         busy.tick()
     busy.pools.before_resize = lambda _: None
-    assert Memories(busy.blobs).load("web")[0].orders[-1].desired_nodes >= 10
+    assert MemoryStore(busy.blobs).load("web")[0].orders[-1].desired_nodes >= 10
     assert busy.nodes() == 1
 
     busy.clock.advance(minutes=5)
@@ -187,11 +187,11 @@ def test_while_a_resize_is_under_way_nothing_is_written(busy: World) -> None:
 
 
 def test_an_autoscaled_pool_has_its_floor_moved(busy: World) -> None:
-    busy.pools.place(pool(), SimulatedPool(setting=1, max_count=8))
+    busy.pools.place(pool(), SimulatedPool(configured_nodes=1, max_count=8))
 
     (record,) = busy.tick()
 
-    assert record.decision.resize == Resize(lever=Lever.MIN_COUNT, nodes=8)
+    assert record.decision.resize == Resize(scaled_field=ScaledField.MIN_COUNT, nodes=8)
     assert Reason.AUTOSCALER_MAX in record.reasons
     state: PoolState = busy.pools.read(pool())
     assert state.autoscaler is not None

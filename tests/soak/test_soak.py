@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from scaler.fallback import Models
-from scaler.record import DecisionLog
-from scaler.stores import Memories
+from scaler.fan_out import FanOut
+from scaler.stores import DecisionLog, MemoryStore
 from scaler.tick import Tick
 from shared.demand.history import History
 from shared.errors import TickFailed
@@ -53,8 +53,8 @@ class Soak:
     pools: dict[str, tuple[Pool, FakePool]]
 
     @property
-    def settings(self) -> dict[str, int]:
-        return {name: self.aks.read(pool).setting for name, (pool, _) in self.pools.items()}
+    def configured_nodes(self) -> dict[str, int]:
+        return {name: self.aks.read(pool).configured_nodes for name, (pool, _) in self.pools.items()}
 
     @property
     def nodes(self) -> dict[str, int]:
@@ -65,8 +65,8 @@ class Soak:
         """Every number of nodes that was asked for, with the limits of its pool."""
         for _, name, body in self.aks.arm.cluster().puts:
             pool, asked = self.pools[name][0], body["properties"]
-            lever = "minCount" if asked["enableAutoScaling"] else "count"
-            yield pool.min_nodes, asked[lever], min(pool.max_nodes, asked.get("maxCount", 1000))
+            field = "minCount" if asked["enableAutoScaling"] else "count"
+            yield pool.min_nodes, asked[field], min(pool.max_nodes, asked.get("maxCount", 1000))
 
 
 @contextlib.contextmanager
@@ -93,22 +93,24 @@ def _pool(aks: AksOnFake, name: str, **described: object) -> tuple[Pool, FakePoo
     return pool_named(name, mode=Mode.ACT, sizing=sizing, max_nodes=12), aks.arm.cluster().add(name, **described)
 
 
-def _tick(aks: AksOnFake, folder: Path, clock: FakeClock) -> Tick:
+def _tick(aks: AksOnFake, folder: Path, clock: FakeClock) -> FanOut:
     blobs = DirectoryBlobs(folder)
     demand = DayAndNight(clock())
-    return Tick(
-        demand=lambda _: demand,
-        node_pools=aks.pools,
-        models=Models(store=ModelStore(blobs)),
-        memories=Memories(blobs),
-        log=DecisionLog(blobs),
+    return FanOut(
+        tick=Tick(
+            demand=lambda _: demand,
+            node_pools=aks.pools,
+            models=Models(store=ModelStore(blobs)),
+            memories=MemoryStore(blobs),
+            log=DecisionLog(blobs),
+        )
     )
 
 
 @pytest.fixture(scope="module")
 def settings_of_a_calm_day(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
     with a_day(tmp_path_factory.mktemp("calm"), rate=0) as calm:
-        return calm.settings
+        return calm.configured_nodes
 
 
 @pytest.mark.slow
@@ -120,7 +122,7 @@ def test_a_day_with_one_request_in_ten_going_wrong_ends_right(
         limits = list(rough.asked_for)
         pools = [found for _, found in rough.pools.values()]
 
-        assert rough.settings == settings_of_a_calm_day
+        assert rough.configured_nodes == settings_of_a_calm_day
         assert rough.nodes == settings_of_a_calm_day
         assert rough.aks.arm.cluster().misdeeds == []
         assert all(low <= asked <= high for low, asked, high in limits)

@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scaler.core.memory import Memory, OperationInFlight, Step
-from scaler.core.miss_price import Calibration
+from scaler.core.memory import Memory, ResponseTimeStep
+from scaler.core.miss_price import MissPriceState
 from scaler.core.orders import Order
-from scaler.core.pool import Lever
-from scaler.record import DecisionLog
-from scaler.stores import Memories
+from scaler.core.pool import Operation, Resize, ScaledField
+from scaler.stores import DecisionLog, MemoryStore
 from shared.errors import BlobNotFound
 from shared.local.directory_blobs import DirectoryBlobs
 from tests.builders import NOW
@@ -40,12 +39,12 @@ orders = st.builds(
 def test_a_memory_is_loaded_as_it_was_saved(
     tmp_path_factory: pytest.TempPathFactory, remembered: tuple[Order, ...], misses: int, debt: float
 ) -> None:
-    memories = Memories(DirectoryBlobs(tmp_path_factory.mktemp("memories")))
+    memories = MemoryStore(DirectoryBlobs(tmp_path_factory.mktemp("memories")))
     memory = Memory(
-        calibration=Calibration(misses=misses, debt=debt, missed=(0.5, 1.0), judged_until=NOW),
+        miss_price=MissPriceState(misses=misses, debt_misses=debt, plan_misses=(0.5, 1.0), observed_until=NOW),
         orders=remembered,
-        step=Step(interval_utc=NOW, to_nodes=2),
-        operation=OperationInFlight(handle="h", lever=Lever.MIN_COUNT, nodes=3, started_at=NOW),
+        response_time_step=ResponseTimeStep(interval_utc=NOW, to_nodes=2),
+        operation=Operation(handle="h", resize=Resize(scaled_field=ScaledField.MIN_COUNT, nodes=3), started_at=NOW),
     )
 
     memories.save("web", memory, None)
@@ -54,7 +53,7 @@ def test_a_memory_is_loaded_as_it_was_saved(
 
 
 def test_a_pool_that_was_never_seen_starts_empty(blobs: DirectoryBlobs) -> None:
-    assert Memories(blobs).load("web") == (Memory(), None)
+    assert MemoryStore(blobs).load("web") == (Memory(), None)
 
 
 def test_a_day_without_decisions_is_not_found(blobs: DirectoryBlobs) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scaler.record import DecisionLog
+from scaler.stores import DecisionLog
 from shared.demand.csv_format import write_demand_csv
 from shared.demand.history import History
 from shared.errors import Forbidden, TickFailed

@@ -21,4 +21,4 @@ def test_a_simulated_pool_starts_at_its_minimum_and_is_stored(blobs: DirectoryBl
     simulated = SimulatedPools(blobs, FakeClock(NOW))
 
     assert simulated.read(pool(min_nodes=3)).nodes == 3
-    assert json.loads(read_whole(blobs, "simulated/web.json").data)["setting"] == 3
+    assert json.loads(read_whole(blobs, "simulated/web.json").data)["configured_nodes"] == 3
