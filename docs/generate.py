@@ -24,7 +24,7 @@ This page is written by `python -m docs.generate` from the models that read the 
 ## App settings
 
 In Azure these are the app settings of the function app, here environment variables. A name that starts with
-`FORESCALE_` and is not in this table is an error, an empty value counts as not set, and all faults are told at once.
+`FORESCALE_` and is not in this table is an error. An empty value counts as not set. All faults are reported at once.
 
 """
 
@@ -96,8 +96,8 @@ def _meaning(field: FieldInfo) -> str:
     models = _models_in(field.annotation)
     links = ", ".join(f"[{model.__name__}](#{model.__name__.lower()})" for model in models)
     words = typing.get_args(field.annotation) if typing.get_origin(field.annotation) is typing.Literal else ()
-    told = [_one_line(field.description), links and f"See {links}.", *(f"`{word}`" for word in words)]
-    return " ".join(part for part in told if part)
+    sentences = [_one_line(field.description), links and f"See {links}.", *(f"`{word}`" for word in words)]
+    return " ".join(part for part in sentences if part)
 
 
 def _default(field: FieldInfo) -> str:

@@ -50,7 +50,7 @@ class BlobDemand(Part):
     path: str | None = None
     """One CSV file or `log_data.pkl` in the container; default: every `history/<pool>/<date>.csv`."""
     step_min: StepMin | None = None
-    """Minutes between two values; default: told from the data."""
+    """Minutes between two values; default: found from the data."""
     unit: str = ""
     """What the demand counts, for people."""
 

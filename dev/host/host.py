@@ -33,7 +33,7 @@ _POLL_S = 0.02
 class Host:
     """Runs a function app: schedules from the environment, routes under host.json's prefix, one key for all levels.
 
-    ``on_timer`` may be replaced at any time; it is told after every run, in the thread that ran it. Once ``stopping``
+    ``on_timer`` may be replaced at any time; it is called after every run, in the thread that ran it. Once ``stopping``
     is set no timer run begins; ``stop`` sets it too.
     """
 

@@ -1,4 +1,4 @@
-"""Serves an app until it is told to stop: ``python -m dev.host.serve [function_app:app] [--port 7071]``."""
+"""Serves an app until a signal stops it: ``python -m dev.host.serve [function_app:app] [--port 7071]``."""
 
 import argparse
 import importlib

@@ -32,8 +32,8 @@ class DecisionTable(logging.Handler):
                 self._show(fields)
             elif fields["event"] != Event.RESIZE_OUTCOME or record.levelno > logging.INFO:
                 style = "red" if record.levelno >= logging.ERROR else "dim"
-                told = ", ".join(f"{key} {value}" for key, value in fields.items() if key not in {"event", "run_id"})
-                self._out.print(f"  {fields['event']}: {told}", style=style, markup=False, highlight=False)
+                shown = ", ".join(f"{key} {value}" for key, value in fields.items() if key not in {"event", "run_id"})
+                self._out.print(f"  {fields['event']}: {shown}", style=style, markup=False, highlight=False)
 
     def _show(self, fields: dict[str, Any]) -> None:
         if self._rows % ROWS_BETWEEN_HEADERS == 0:

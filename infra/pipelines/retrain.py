@@ -39,11 +39,11 @@ def _finished(options: argparse.Namespace) -> dict[str, Any]:
     headers = _credentials(options)
     asked = {"reason": options.reason, **({"pools": [options.pool.strip()]} if options.pool.strip() else {})}
     base = options.url.rstrip("/")
-    status, location, told = _call(
+    status, location, answer = _call(
         "POST", f"{base}/api/retrain", headers | {"Idempotency-Key": options.idempotency_key}, asked
     )
     if status != HTTPStatus.ACCEPTED or not location:
-        msg = f"the app did not accept the retraining: {status} {json.dumps(told)}"
+        msg = f"the app did not accept the retraining: {status} {json.dumps(answer)}"
         raise PipelineFailed(msg)
     run = urljoin(f"{base}/", location)
     print(f"accepted: {run}")

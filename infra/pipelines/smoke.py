@@ -61,18 +61,18 @@ def _ticked(options: argparse.Namespace) -> None:
     blobs = ("--account-name", options.storage_account, "--container-name", options.container, "--auth-mode", "login")
 
     def decided() -> list[dict[str, Any]] | None:
-        told = az("storage", "blob", "list", *blobs, "--prefix", "decisions/")
-        fresh = [blob["name"] for blob in told if _instant(blob["properties"]["lastModified"]) >= since]
+        listed = az("storage", "blob", "list", *blobs, "--prefix", "decisions/")
+        fresh = [blob["name"] for blob in listed if _instant(blob["properties"]["lastModified"]) >= since]
         return [_last_line(blobs, name) for name in fresh] or None
 
     waiting_for = "a decision in the data container; is config/pools.json uploaded?"
     decisions = until(decided, timeout_s=options.timeout_s, every_s=options.every_s, waiting_for=waiting_for)
-    for told in decisions:
+    for one in decisions:
         print(
-            f"{told['pool']}: {told['current_nodes']} -> {told['desired_nodes']} nodes ({told['mode']}; "
-            f"{', '.join(told['reasons'])})"
+            f"{one['pool']}: {one['current_nodes']} -> {one['desired_nodes']} nodes ({one['mode']}; "
+            f"{', '.join(one['reasons'])})"
         )
-    meddled = [told["pool"] for told in decisions if told["mode"] != "act" and told["applied"]]
+    meddled = [one["pool"] for one in decisions if one["mode"] != "act" and one["applied"]]
     if meddled:
         msg = f"pools that are not in mode act were resized: {', '.join(meddled)}"
         raise PipelineFailed(msg)

@@ -15,16 +15,16 @@ class PipelineFailed(Exception):
 
 def az(*arguments: str) -> Any:  # noqa: ANN401 - whatever JSON the CLI prints
     """Run the Azure CLI and return what it prints, parsed; its own message is the error."""
-    told = subprocess.run(  # noqa: S603 - arguments are passed as they are, no shell reads them
+    done = subprocess.run(  # noqa: S603 - arguments are passed as they are, no shell reads them
         ["az", *arguments, "--output", "json"],  # noqa: S607 - the agent's own az
         capture_output=True,
         text=True,
         check=False,
     )
-    if told.returncode != 0:
-        msg = f"az {' '.join(arguments[:3])} … failed: {told.stderr.strip()}"
+    if done.returncode != 0:
+        msg = f"az {' '.join(arguments[:3])} … failed: {done.stderr.strip()}"
         raise PipelineFailed(msg)
-    return json.loads(told.stdout) if told.stdout.strip() else None
+    return json.loads(done.stdout) if done.stdout.strip() else None
 
 
 def until(attempt: Callable[[], T | None], *, timeout_s: float, every_s: float, waiting_for: str) -> T:

@@ -1,4 +1,4 @@
-"""How a replay is told: a scorecard against what one would have otherwise, and a row an interval."""
+"""What a replay reports: a scorecard against what one would have otherwise, and a row an interval."""
 
 import csv
 import math

@@ -35,7 +35,7 @@ def read_demand_csv(text: str, *, name: str, step: timedelta | None = None, unit
 
 
 def read_demand_rows(text: str, *, name: str) -> DemandRows:
-    """Parse a file that may be a part of a history: one row is enough, for the step is told by its neighbours."""
+    """Parse a file that may be a part of a history: one row is enough, since its neighbours give the step."""
     reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=None))
     try:
         return _read(reader, name=name)
