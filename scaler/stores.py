@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from scaler.core.memory import Memory
 from shared.errors import BlobNotFound, ConfigurationError
-from shared.ports import Blobs, read_whole
+from shared.ports import Blobs
 
 _MEMORY = TypeAdapter(Memory)
 
@@ -26,7 +26,7 @@ class MemoryStore:
         """
         name = _memory_name(pool)
         try:
-            blob = read_whole(self._blobs, name)
+            blob = self._blobs.read(name)
         except BlobNotFound:
             return Memory(), None
         try:
@@ -57,7 +57,7 @@ class DecisionLog:
 
     def of_day(self, pool: str, date: str) -> list[dict[str, Any]]:
         """Return the records of a UTC date (``2026-11-22``), oldest first; raises ``BlobNotFound`` if it has none."""
-        return [json.loads(line) for line in read_whole(self._blobs, _log_name(pool, date)).data.splitlines()]
+        return [json.loads(line) for line in self._blobs.read(_log_name(pool, date)).data.splitlines()]
 
     def days(self, pool: str) -> list[str]:
         """Return the UTC dates that have records, oldest first."""

@@ -16,7 +16,6 @@ from shared.demand.blob_source import BlobDemandSource
 from shared.errors import BlobNotFound, ConfigurationError
 from shared.forecasting.store import ModelStore
 from shared.pools import POOLS_FILE, BlobDemand, Pool, read_pools
-from shared.ports import read_whole
 from shared.settings import Backend, Settings, load_settings
 from shared.wiring import blobs_of, clock_of
 
@@ -42,7 +41,7 @@ def now(settings: Settings) -> datetime:
 def pools_of(settings: Settings) -> tuple[Pool, ...]:
     """Read and check the pools file, anew each time: a change takes effect at the next tick."""
     try:
-        blob = read_whole(blobs_of(settings), POOLS_FILE)
+        blob = blobs_of(settings).read(POOLS_FILE)
     except BlobNotFound as exc:
         msg = f"{exc}: upload a pools file (docs/settings.md shows one)"
         raise ConfigurationError(msg) from exc

@@ -22,8 +22,12 @@ class Blobs(Protocol):
     (:class:`~shared.errors.Transient` when it may succeed later); all return when *done*.
     """
 
-    def read(self, name: str, *, unless_etag: str | None = None) -> Blob | None:
-        """Return the blob, or None (nothing downloaded) if it still has ``unless_etag``.
+    def read(self, name: str) -> Blob:
+        """Return the blob; raises :class:`~shared.errors.BlobNotFound`."""
+        ...
+
+    def read_if_changed(self, name: str, etag: str) -> Blob | None:
+        """Return the blob, or None (and nothing is downloaded) while it still has the tag ``etag``.
 
         Raises :class:`~shared.errors.BlobNotFound`.
         """
@@ -44,10 +48,3 @@ class Blobs(Protocol):
     def names(self, prefix: str) -> Sequence[str]:
         """Return the names that start with ``prefix``, sorted."""
         ...
-
-
-def read_whole(blobs: Blobs, name: str) -> Blob:
-    """Read a blob unconditionally; raises :class:`~shared.errors.BlobNotFound`."""
-    blob = blobs.read(name)
-    assert blob is not None  # noqa: S101 - only a conditional read may answer with nothing
-    return blob

@@ -2,10 +2,10 @@
 
 from enum import StrEnum
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from shared.errors import BlobChanged, BlobNotFound
-from shared.ports import Blobs, read_whole
+from shared.json_blob import JsonBlob
+from shared.ports import Blobs
 
 
 class PoolStage(StrEnum):
@@ -64,28 +64,14 @@ class Results:
         self._blobs = blobs
 
     def read(self, run_id: str) -> RunResult | None:
-        """Return what the run's job has written so far, if it has, and if it can be read."""
-        try:
-            return RunResult.model_validate_json(read_whole(self._blobs, _name(run_id)).data)
-        except (BlobNotFound, ValidationError):
-            return None
+        """Return what the run's job has written so far; None if it has written nothing, or nothing that can be read."""
+        stored = self._of(run_id).read_or(lambda _: None)
+        return stored.value if stored else None
 
     def write(self, result: RunResult) -> None:
         """Replace what was written; a job has one writer, but a service may start its job anew after a lost node."""
-        data = result.model_dump_json(indent=1).encode()
-        for _ in range(3):
-            try:
-                etag = read_whole(self._blobs, _name(result.run_id)).etag
-            except BlobNotFound:
-                etag = None
-            try:
-                self._blobs.write(_name(result.run_id), data, if_etag=etag)
-            except BlobChanged:
-                continue
-            return
-        msg = f"{_name(result.run_id)} is written by two jobs at once"
-        raise BlobChanged(msg)
+        self._of(result.run_id).replace(result)
 
-
-def _name(run_id: str) -> str:
-    return f"retraining/results/{run_id}.json"
+    def _of(self, run_id: str) -> JsonBlob[RunResult]:
+        name = f"retraining/results/{run_id}.json"
+        return JsonBlob(blobs=self._blobs, name=name, kind=RunResult, remedy="its job has to run again")

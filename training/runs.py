@@ -7,16 +7,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from shared.errors import BlobChanged, BlobNotFound, ConfigurationError, KeyReused, RunNotFound
-from shared.ports import Blobs, read_whole
+from shared.errors import KeyReused, RunNotFound
+from shared.json_blob import JsonBlob
+from shared.ports import Blobs
 
 RUNS_FILE = "retraining/runs.json"
 RUNS_KEPT = 100
 """Ended runs that are remembered; so long is an idempotency key known as well."""
-TRIES = 20
-"""Writers that may be in front of us before we give up: each of them has done its work."""
 
 
 class RunState(StrEnum):
@@ -110,15 +109,16 @@ class Runs:
     """The runs in one container; safe against any number of callers."""
 
     def __init__(self, blobs: Blobs) -> None:
-        self._blobs = blobs
+        remedy = "move it away, runs are then forgotten"
+        self._file = JsonBlob(blobs=blobs, name=RUNS_FILE, kind=_File, remedy=remedy)
 
     def all(self) -> Sequence[Run]:
         """Return the runs, the newest first."""
-        return tuple(reversed(self._read()[0]))
+        return tuple(reversed(self._read()))
 
     def get(self, run_id: str) -> Run:
         """Return one run; raises :class:`~shared.errors.RunNotFound`."""
-        found = next((run for run in self._read()[0] if run.run_id == run_id), None)
+        found = next((run for run in self._read() if run.run_id == run_id), None)
         if found is None:
             msg = f"no retraining {run_id!r} is known; GET /api/retrain lists the last {RUNS_KEPT}"
             raise RunNotFound(msg)
@@ -148,29 +148,11 @@ class Runs:
         return next(one for one in self._change(changing) if one.run_id == run.run_id)
 
     def _change(self, change: Callable[[tuple[Run, ...]], tuple[Run, ...]]) -> tuple[Run, ...]:
-        for _ in range(TRIES):
-            runs, etag = self._read()
-            changed = _pruned(change(runs))
-            if changed == runs:
-                return runs
-            try:
-                self._blobs.write(RUNS_FILE, _File(runs=changed).model_dump_json(indent=1).encode(), if_etag=etag)
-            except BlobChanged:
-                continue
-            return changed
-        msg = f"{RUNS_FILE} was changed by {TRIES} other writers in a row"
-        raise BlobChanged(msg)
+        return self._file.change(lambda file: _File(runs=_pruned(change(file.runs if file else ())))).runs
 
-    def _read(self) -> tuple[tuple[Run, ...], str | None]:
-        try:
-            blob = read_whole(self._blobs, RUNS_FILE)
-        except BlobNotFound:
-            return (), None
-        try:
-            return _File.model_validate_json(blob.data).runs, blob.etag
-        except ValidationError as exc:
-            msg = f"{RUNS_FILE} cannot be read ({exc.errors()[0]['msg']}): move it away, runs are then forgotten"
-            raise ConfigurationError(msg) from exc
+    def _read(self) -> tuple[Run, ...]:
+        stored = self._file.read()
+        return stored.value.runs if stored else ()
 
 
 def _claimed(runs: Sequence[Run], ask: Ask, *, run_id: str, now_utc: datetime) -> Claim:

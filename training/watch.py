@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from scaler.core.reasons import Reason
 from scaler.stores import DecisionLog
@@ -22,8 +22,9 @@ from shared.errors import (
 )
 from shared.forecasting.model import Fitted, Model
 from shared.forecasting.store import ModelStore
+from shared.json_blob import JsonBlob
 from shared.pools import Pool
-from shared.ports import Blobs, read_whole
+from shared.ports import Blobs
 from shared.telemetry import Event, emit
 from training.drift import WATCH, Health, drifts, not_before
 from training.histories import training_history
@@ -39,8 +40,8 @@ LOOKED_AT = timedelta(days=1)
 WITHOUT_MODEL = frozenset({Reason.NAIVE_FORECAST, Reason.LAST_GOOD_MODEL, Reason.NO_FORECAST})
 
 
-class _Seen(BaseModel):
-    """What the watch remembers of a pool: whose first day it has judged."""
+class WatchMemory(BaseModel):
+    """What the watch remembers of a pool: the versions whose first day it has judged."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -151,38 +152,29 @@ class Watch:
     def _first_day(self, pool: Pool, history: History, now_utc: datetime) -> str:
         """Judge a promotion once, when its first day is over; return the reason if it was rolled back."""
         pointed = self.store.pointer(pool.name)
-        seen, etag = self._seen(pool.name)
-        if pointed is None or pointed[0].version in seen.judged:
+        stored = self._memory(pool.name).read_or(lambda _: WatchMemory())
+        judged = stored.value.judged if stored else ()
+        if pointed is None or pointed[0].version in judged:
             return ""
         pointer = pointed[0]
         day = first_day(self.store, pointer, pool.name, history)
         if not day.verdict_due:
             return ""
         back = ""
-        judged = (*seen.judged, pointer.version)
+        judged = (*judged, pointer.version)
         if day.worse and pointer.previous is not None:
             back = f"rolled back by itself: {day.why}"
             rolled_back(self.store, pool.name, now_utc=now_utc, reason=back)
             judged = (*judged, pointer.previous)
             told = {"pool": pool.name, "version": pointer.previous, "instead_of": pointer.version, "reason": back}
             emit(Event.MODEL_PROMOTED, told, level=logging.WARNING)
-        memory = _Seen(judged=tuple(dict.fromkeys(judged))[-20:])
-        self.blobs.write(_name(pool.name), memory.model_dump_json().encode(), if_etag=etag)
+        memory = WatchMemory(judged=tuple(dict.fromkeys(judged))[-20:])
+        self._memory(pool.name).write(memory, if_etag=stored.etag if stored else None)
         return back
 
-    def _seen(self, pool: str) -> tuple[_Seen, str | None]:
-        try:
-            blob = read_whole(self.blobs, _name(pool))
-        except BlobNotFound:
-            return _Seen(), None
-        try:
-            return _Seen.model_validate_json(blob.data), blob.etag
-        except ValidationError:
-            return _Seen(), blob.etag
-
-
-def _name(pool: str) -> str:
-    return f"retraining/watch/{pool}.json"
+    def _memory(self, pool: str) -> JsonBlob[WatchMemory]:
+        name = f"retraining/watch/{pool}.json"
+        return JsonBlob(blobs=self.blobs, name=name, kind=WatchMemory, remedy="it will be written anew")
 
 
 def _as_it_serves(model: Model, past: History) -> Fitted:

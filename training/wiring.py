@@ -12,7 +12,6 @@ from scaler.stores import DecisionLog
 from shared.errors import ConfigurationError, PoolUnknown
 from shared.forecasting.store import ModelStore
 from shared.pools import POOLS_FILE, Pool, read_pools
-from shared.ports import read_whole
 from shared.settings import Backend, RetrainingBackend, Settings, load_settings
 from shared.wiring import blobs_of, clock_of
 from training.local.process_jobs import ProcessJobs
@@ -117,7 +116,7 @@ def watch_of(settings: Settings) -> Watch:
 
 def pools_named(settings: Settings, names: tuple[str, ...]) -> tuple[Pool, ...]:
     """Return these pools of the pools file, or all of them for no names; raises :class:`PoolUnknown`."""
-    pools = read_pools(read_whole(blobs_of(settings), POOLS_FILE).data)
+    pools = read_pools(blobs_of(settings).read(POOLS_FILE).data)
     unknown = [name for name in names if name not in {pool.name for pool in pools}]
     if unknown:
         msg = f"{POOLS_FILE} has no pool {unknown[0]!r}; it has {', '.join(pool.name for pool in pools)}"

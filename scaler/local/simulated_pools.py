@@ -4,18 +4,18 @@ A resize is accepted at once and keeps the pool busy for a while, as in AKS. Wha
 so that a restart finds them as they were.
 """
 
-import contextlib
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from scaler.core.pool import AutoscalerBounds, Operation, PoolState, Provisioning, Resize, ScaledField
 from scaler.ports import OperationOutcome, OperationStatus
 from shared.clock import Clock
-from shared.errors import BlobChanged, BlobNotFound, CloudError, PoolBusy, PoolChanged
+from shared.errors import BlobChanged, CloudError, PoolBusy, PoolChanged
+from shared.json_blob import JsonBlob, Stored
 from shared.pools import Pool
-from shared.ports import Blobs, read_whole
+from shared.ports import Blobs
 
 BUSY_FOR = timedelta(minutes=2)
 """How long a resize keeps a pool busy; in AKS a node takes "typically 2-5 minutes"."""
@@ -41,7 +41,8 @@ class SimulatedPools:
 
     def read(self, pool: Pool) -> PoolState:
         """See :meth:`scaler.ports.NodePools.read`."""
-        simulated, etag = self._stored(pool)
+        stored = self._stored(pool)
+        simulated = stored.value
         bounds = None
         if simulated.max_count is not None:
             bounds = AutoscalerBounds(min_count=simulated.configured_nodes, max_count=simulated.max_count)
@@ -50,15 +51,15 @@ class SimulatedPools:
             nodes=simulated.configured_nodes,
             provisioning=Provisioning.BUSY if busy else Provisioning.READY,
             autoscaler=bounds,
-            etag=etag,
+            etag=stored.etag,
             vm_size="Simulated",
         )
 
     def resize(self, pool: Pool, state: PoolState, resize: Resize) -> Operation:
         """See :meth:`scaler.ports.NodePools.resize`."""
-        simulated, etag = self._stored(pool)
-        now_utc = self._clock()
-        if etag != state.etag:
+        stored = self._stored(pool)
+        simulated, now_utc = stored.value, self._clock()
+        if stored.etag != state.etag:
             msg = f"pool {pool.name!r} is not what was read"
             raise PoolChanged(msg, code="EtagMismatch")
         if simulated.busy_until is not None and now_utc < simulated.busy_until:
@@ -72,7 +73,7 @@ class SimulatedPools:
             update={"configured_nodes": resize.nodes, "operation": operation.handle, "busy_until": now_utc + BUSY_FOR}
         )
         try:
-            self._blobs.write(_name(pool), resized.model_dump_json(indent=2).encode(), if_etag=etag)
+            self._blob(pool).write(resized, if_etag=stored.etag)
         except BlobChanged as exc:
             msg = f"pool {pool.name!r} is not what was read"
             raise PoolChanged(msg, code="EtagMismatch") from exc
@@ -80,7 +81,7 @@ class SimulatedPools:
 
     def outcome(self, pool: Pool, operation: Operation) -> OperationOutcome:
         """See :meth:`scaler.ports.NodePools.outcome`."""
-        simulated, _ = self._stored(pool)
+        simulated = self._stored(pool).value
         running = simulated.operation == operation.handle and not _is_over(simulated, self._clock())
         if running:
             return OperationOutcome(status=OperationStatus.RUNNING)
@@ -88,28 +89,26 @@ class SimulatedPools:
 
     def place(self, pool: Pool, simulated: SimulatedPool) -> None:
         """Put a pool into a state from outside, as a person or an autoscaler would."""
-        etag = None
-        with contextlib.suppress(BlobNotFound):
-            etag = read_whole(self._blobs, _name(pool)).etag
-        self._blobs.write(_name(pool), simulated.model_dump_json(indent=2).encode(), if_etag=etag)
+        self._blob(pool).replace(simulated)
 
-    def _stored(self, pool: Pool) -> tuple[SimulatedPool, str]:
-        """Return the pool and its etag, making it on first sight."""
-        try:
-            blob = read_whole(self._blobs, _name(pool))
-        except BlobNotFound:
-            self.place(pool, SimulatedPool(configured_nodes=pool.min_nodes))
-            blob = read_whole(self._blobs, _name(pool))
-        try:
-            return SimulatedPool.model_validate_json(blob.data), blob.etag
-        except ValidationError as exc:
-            msg = f"{_name(pool)} cannot be read ({exc.errors()[0]['msg']}): delete it to simulate the pool anew"
-            raise CloudError(msg) from exc
+    def _stored(self, pool: Pool) -> Stored[SimulatedPool]:
+        """Return the pool as it is stored; one that was never seen is made first."""
+        blob = self._blob(pool)
+        stored = blob.read()
+        if stored is None:
+            blob.change(lambda known: known or SimulatedPool(configured_nodes=pool.min_nodes))
+            return self._stored(pool)
+        return stored
+
+    def _blob(self, pool: Pool) -> JsonBlob[SimulatedPool]:
+        return JsonBlob(
+            blobs=self._blobs,
+            name=f"simulated/{pool.name}.json",
+            kind=SimulatedPool,
+            remedy="delete it to simulate the pool anew",
+            error=CloudError,
+        )
 
 
 def _is_over(simulated: SimulatedPool, now_utc: datetime) -> bool:
     return simulated.busy_until is None or now_utc >= simulated.busy_until
-
-
-def _name(pool: Pool) -> str:
-    return f"simulated/{pool.name}.json"

@@ -13,7 +13,7 @@ from shared.ports import Blob
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
-    from azure.storage.blob import BlobClient
+    from azure.storage.blob import BlobClient, StorageStreamDownloader
 
 PASSING = frozenset({408, 429, 500, 502, 503, 504})
 
@@ -27,25 +27,22 @@ class AzureBlobs:
     def __init__(self, container: ContainerClient) -> None:
         self._container = container
 
-    def read(self, name: str, *, unless_etag: str | None = None) -> Blob | None:
-        """See :meth:`shared.ports.Blobs.read`; an unchanged blob costs one request without a body."""
-        blob = self._blob(name)
+    def read(self, name: str) -> Blob:
+        """See :meth:`shared.ports.Blobs.read`."""
         try:
-            if unless_etag is None:
-                stream = blob.download_blob()
-            else:
-                stream = blob.download_blob(etag=unless_etag, match_condition=MatchConditions.IfModified)
-            about = stream.properties
-            return Blob(data=stream.readall(), etag=about.etag, modified_at=about.last_modified)
-        except ResourceNotFoundError as exc:
-            msg = f"there is no {name!r} in container {self._container.container_name!r}"
-            raise BlobNotFound(msg) from exc
-        except HttpResponseError as exc:
-            if exc.status_code == HTTPStatus.NOT_MODIFIED:
-                return None
-            raise self._translated(exc, "reading", name) from exc
+            return _read_stream(self._blob(name).download_blob())
         except AzureError as exc:
-            raise self._translated(exc, "reading", name) from exc
+            raise self._read_error(exc, name) from exc
+
+    def read_if_changed(self, name: str, etag: str) -> Blob | None:
+        """See :meth:`shared.ports.Blobs.read_if_changed`; an unchanged blob costs one request without a body."""
+        try:
+            condition = MatchConditions.IfModified
+            return _read_stream(self._blob(name).download_blob(etag=etag, match_condition=condition))
+        except AzureError as exc:
+            if isinstance(exc, HttpResponseError) and exc.status_code == HTTPStatus.NOT_MODIFIED:
+                return None
+            raise self._read_error(exc, name) from exc
 
     def write(self, name: str, data: bytes, *, if_etag: str | None) -> str:
         """See :meth:`shared.ports.Blobs.write`."""
@@ -84,6 +81,11 @@ class AzureBlobs:
         except AzureError as exc:
             raise self._translated(exc, "listing", prefix) from exc
 
+    def _read_error(self, exc: AzureError, name: str) -> BlobNotFound | CloudError:
+        if isinstance(exc, ResourceNotFoundError):
+            return BlobNotFound(f"there is no {name!r} in container {self._container.container_name!r}")
+        return self._translated(exc, "reading", name)
+
     def _blob(self, name: str) -> "BlobClient":
         return self._container.get_blob_client(name)
 
@@ -115,6 +117,11 @@ def azure_blobs_from_connection_string(connection_string: str, container: str) -
         msg = f"container {container!r} could not be reached: {type(exc).__name__}: {exc.message}"
         raise Transient(msg) from exc
     return AzureBlobs(client)
+
+
+def _read_stream(stream: "StorageStreamDownloader[bytes]") -> Blob:
+    about = stream.properties
+    return Blob(data=stream.readall(), etag=about.etag, modified_at=about.last_modified)
 
 
 def _create_append_blob(blob: "BlobClient") -> None:

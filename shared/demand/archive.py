@@ -11,7 +11,7 @@ from shared.demand.csv_format import read_demand_csv, write_demand_csv
 from shared.demand.history import History, history_from_rows
 from shared.demand.source import DemandSource
 from shared.errors import BlobChanged, BlobNotFound, CloudError, DemandError
-from shared.ports import Blobs, read_whole
+from shared.ports import Blobs
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class ArchivedDemand:
         if self._kept.get(name) == digest:
             return
         try:
-            stored = read_whole(self._blobs, name)
+            stored = self._blobs.read(name)
         except BlobNotFound:
             self._blobs.write(name, data, if_etag=None)
         else:

@@ -64,7 +64,7 @@ class BlobDemandSource:
     def _file(self, name: str, parse: Callable[[str, Blob], History | DemandRows]) -> History | DemandRows:
         held = self._parsed.get(name)
         try:
-            blob = self._blobs.read(name, unless_etag=held.etag if held else None)
+            blob = self._blobs.read_if_changed(name, held.etag) if held else self._blobs.read(name)
         except BlobNotFound as exc:
             raise DemandError(str(exc)) from exc
         except CloudError as exc:

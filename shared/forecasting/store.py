@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from shared.errors import BlobNotFound, ModelRefused
 from shared.forecasting.card import FORMAT_VERSION, ModelCard, Pointer
 from shared.forecasting.model import Model, loaded, pack
-from shared.ports import Blobs, read_whole
+from shared.json_blob import JsonBlob
+from shared.ports import Blobs
 
 
 class _Held(NamedTuple):
@@ -39,14 +40,16 @@ class ModelStore:
         it cannot be trusted, and :class:`~shared.errors.CloudError`.
         """
         held = self._held.get(pool)
-        pointer = self._blobs.read(_pointer_name(pool), unless_etag=held.pointer_etag if held else None)
-        if pointer is None:
-            assert held is not None  # noqa: S101 - only a held tag can be unchanged
+        stored = self._pointer(pool).read_if_changed(held.pointer_etag) if held else self._pointer(pool).read()
+        if stored is None and held is not None:
             return held.model
-        version = _parsed_pointer(pool, pointer.data).version
+        if stored is None:
+            msg = f"no model of pool {pool!r} was ever promoted"
+            raise BlobNotFound(msg)
+        version = stored.value.version
         same = held is not None and held.model.card.version == version
         model = held.model if held is not None and same else self.load(pool, version)
-        self._held[pool] = _Held(pointer.etag, model)
+        self._held[pool] = _Held(stored.etag, model)
         return model
 
     def last_good(self, pool: str) -> Model | None:
@@ -58,7 +61,7 @@ class ModelStore:
         """Load one version; raises :class:`~shared.errors.ModelRefused` and what reading a blob raises."""
         card = self.card(pool, version)
         name = f"{_folder(pool, version)}/model.skops"
-        data = read_whole(self._blobs, name).data
+        data = self._blobs.read(name).data
         digest = hashlib.sha256(data).hexdigest()
         if digest != card.sha256:
             msg = f"{name} has SHA-256 {digest}, its card says {card.sha256}: publish the model again"
@@ -68,7 +71,7 @@ class ModelStore:
     def card(self, pool: str, version: str) -> ModelCard:
         """Return the card of one version, refusing one of another format."""
         name = f"{_folder(pool, version)}/card.json"
-        data = read_whole(self._blobs, name).data
+        data = self._blobs.read(name).data
         try:
             card = ModelCard.model_validate_json(data)
         except ValidationError as exc:
@@ -98,11 +101,8 @@ class ModelStore:
 
     def pointer(self, pool: str) -> tuple[Pointer, str] | None:
         """Return the pointer and its etag, or None if no model was ever promoted."""
-        try:
-            blob = read_whole(self._blobs, _pointer_name(pool))
-        except BlobNotFound:
-            return None
-        return _parsed_pointer(pool, blob.data), blob.etag
+        stored = self._pointer(pool).read()
+        return (stored.value, stored.etag) if stored else None
 
     def promote(self, pool: str, version: str, *, now_utc: datetime, reason: str) -> Pointer:
         """Let ``version`` serve (an older one: that is the rollback), if it loads and nobody else moved the pointer.
@@ -113,19 +113,19 @@ class ModelStore:
         previous, etag = self._pointer_to_replace(pool)
         self.load(pool, version)
         pointer = Pointer(version=version, previous=previous, since=now_utc, reason=reason)
-        self._blobs.write(_pointer_name(pool), pointer.model_dump_json(indent=2).encode(), if_etag=etag)
+        self._pointer(pool).write(pointer, if_etag=etag)
         return pointer
 
     def _pointer_to_replace(self, pool: str) -> tuple[str | None, str | None]:
         """Return the version that serves and the pointer's etag; a damaged pointer names none, and may be replaced."""
-        try:
-            blob = read_whole(self._blobs, _pointer_name(pool))
-        except BlobNotFound:
+        stored = self._pointer(pool).read_or(lambda _: None)
+        if stored is None:
             return None, None
-        try:
-            return _parsed_pointer(pool, blob.data).version, blob.etag
-        except ModelRefused:
-            return None, blob.etag
+        return stored.value.version if stored.value else None, stored.etag
+
+    def _pointer(self, pool: str) -> JsonBlob[Pointer]:
+        name, remedy = f"models/{pool}/latest.json", "promote a version again"
+        return JsonBlob(blobs=self._blobs, name=name, kind=Pointer, remedy=remedy, error=ModelRefused)
 
     def versions(self, pool: str) -> Sequence[str]:
         """Return the complete versions of a pool, oldest first."""
@@ -141,15 +141,3 @@ def library_versions() -> dict[str, str]:
 
 def _folder(pool: str, version: str) -> str:
     return f"models/{pool}/{version}"
-
-
-def _pointer_name(pool: str) -> str:
-    return f"models/{pool}/latest.json"
-
-
-def _parsed_pointer(pool: str, data: bytes) -> Pointer:
-    try:
-        return Pointer.model_validate_json(data)
-    except ValidationError as exc:
-        msg = f"{_pointer_name(pool)} names no version ({exc.errors()[0]['msg']}): promote a version again"
-        raise ModelRefused(msg) from exc

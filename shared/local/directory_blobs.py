@@ -19,7 +19,7 @@ class DirectoryBlobs:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def read(self, name: str, *, unless_etag: str | None = None) -> Blob | None:
+    def read(self, name: str) -> Blob:
         """See :meth:`shared.ports.Blobs.read`."""
         path = self._path(name)
         try:
@@ -31,8 +31,12 @@ class DirectoryBlobs:
         except OSError as exc:
             msg = f"reading {name!r} failed: {exc.strerror}"
             raise CloudError(msg) from exc
-        etag = _etag(data)
-        return None if etag == unless_etag else Blob(data=data, etag=etag, modified_at=modified_at)
+        return Blob(data=data, etag=_etag(data), modified_at=modified_at)
+
+    def read_if_changed(self, name: str, etag: str) -> Blob | None:
+        """See :meth:`shared.ports.Blobs.read_if_changed`."""
+        blob = self.read(name)
+        return None if blob.etag == etag else blob
 
     def write(self, name: str, data: bytes, *, if_etag: str | None) -> str:
         """See :meth:`shared.ports.Blobs.write`."""
@@ -73,7 +77,7 @@ class DirectoryBlobs:
             or str(pure) != name
             or "\0" in name
         ):
-            msg = f"{name!r} is no blob name"
+            msg = f"{name!r} is not a blob name"
             raise CloudError(msg)
         return self._directory / pure
 

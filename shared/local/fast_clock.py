@@ -2,11 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from shared.clock import Clock, system_clock
-from shared.errors import BlobNotFound, ConfigurationError
-from shared.ports import Blobs, read_whole
+from shared.json_blob import JsonBlob
+from shared.ports import Blobs
 
 CLOCK_FILE = "clock.json"
 
@@ -27,13 +27,10 @@ class FastClock(BaseModel):
 
 
 def local_clock(blobs: Blobs) -> Clock:
-    """Return the fast clock that the local backend's directory holds, or the machine's own."""
-    try:
-        blob = read_whole(blobs, CLOCK_FILE)
-    except BlobNotFound:
-        return system_clock
-    try:
-        return FastClock.model_validate_json(blob.data)
-    except ValidationError as exc:
-        msg = f"{CLOCK_FILE} cannot be read ({exc.errors()[0]['msg']}): delete it to live by the machine's clock"
-        raise ConfigurationError(msg) from exc
+    """Return the fast clock that the local backend's directory holds, or the machine's own.
+
+    Raises :class:`~shared.errors.ConfigurationError` for a clock file that cannot be read.
+    """
+    remedy = "delete it to live by the machine's clock"
+    stored = JsonBlob(blobs=blobs, name=CLOCK_FILE, kind=FastClock, remedy=remedy).read()
+    return stored.value if stored else system_clock

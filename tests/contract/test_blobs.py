@@ -14,7 +14,7 @@ from shared.cloud.azure_blobs import azure_blobs_from_connection_string
 from shared.errors import BlobChanged, BlobNotFound, CloudError
 from shared.forecasting.store import ModelStore
 from shared.local.directory_blobs import DirectoryBlobs
-from shared.ports import Blobs, read_whole
+from shared.ports import Blobs
 from tests.builders import NOW, draft_card
 
 WRITERS = 8
@@ -48,7 +48,7 @@ def at_once(calls: list[Callable[[], object]]) -> list[str]:
 def test_what_was_written_is_read(blobs: Blobs) -> None:
     etag = blobs.write("models/web/latest.json", b"\x00\xff", if_etag=None)
 
-    blob = read_whole(blobs, "models/web/latest.json")
+    blob = blobs.read("models/web/latest.json")
 
     assert (blob.data, blob.etag) == (b"\x00\xff", etag)
     assert abs(datetime.now(tz=UTC) - blob.modified_at) < timedelta(minutes=1)
@@ -57,7 +57,7 @@ def test_what_was_written_is_read(blobs: Blobs) -> None:
 def test_an_empty_blob_is_no_missing_blob(blobs: Blobs) -> None:
     blobs.write("empty", b"", if_etag=None)
 
-    assert read_whole(blobs, "empty").data == b""
+    assert blobs.read("empty").data == b""
 
 
 def test_a_missing_blob_is_told_by_name(blobs: Blobs) -> None:
@@ -67,7 +67,7 @@ def test_a_missing_blob_is_told_by_name(blobs: Blobs) -> None:
 
 def test_a_missing_blob_is_told_to_a_conditional_read_too(blobs: Blobs) -> None:
     with pytest.raises(BlobNotFound):
-        blobs.read("gone", unless_etag="0x8D")
+        blobs.read_if_changed("gone", "0x8D")
 
 
 def test_a_folder_is_no_blob(blobs: Blobs) -> None:
@@ -80,14 +80,14 @@ def test_a_folder_is_no_blob(blobs: Blobs) -> None:
 def test_an_unchanged_blob_is_not_read_again(blobs: Blobs) -> None:
     etag = blobs.write("a", b"1", if_etag=None)
 
-    assert blobs.read("a", unless_etag=etag) is None
+    assert blobs.read_if_changed("a", etag) is None
 
 
 def test_a_changed_blob_is_read_again(blobs: Blobs) -> None:
     before = blobs.write("a", b"1", if_etag=None)
     after = blobs.write("a", b"2", if_etag=before)
 
-    blob = blobs.read("a", unless_etag=before)
+    blob = blobs.read_if_changed("a", before)
 
     assert blob is not None
     assert (blob.data, blob.etag) == (b"2", after)
@@ -99,7 +99,7 @@ def test_a_write_for_none_yet_loses_to_what_is_there(blobs: Blobs) -> None:
     with pytest.raises(BlobChanged, match="'a'"):
         blobs.write("a", b"second", if_etag=None)
 
-    assert read_whole(blobs, "a").data == b"first"
+    assert blobs.read("a").data == b"first"
 
 
 def test_a_write_upon_an_older_read_loses(blobs: Blobs) -> None:
@@ -109,7 +109,7 @@ def test_a_write_upon_an_older_read_loses(blobs: Blobs) -> None:
     with pytest.raises(BlobChanged):
         blobs.write("a", b"3", if_etag=read)
 
-    assert read_whole(blobs, "a").data == b"2"
+    assert blobs.read("a").data == b"2"
 
 
 def test_a_write_upon_a_blob_that_is_gone_loses(blobs: Blobs) -> None:
@@ -127,7 +127,7 @@ def test_of_two_writers_at_once_one_wins(blobs: Blobs) -> None:
     )
 
     assert came_to == ["BlobChanged", "done"]
-    assert read_whole(blobs, "a").data in {b"left", b"right"}
+    assert blobs.read("a").data in {b"left", b"right"}
 
 
 def test_of_two_first_writers_at_once_one_wins(blobs: Blobs) -> None:
@@ -142,7 +142,7 @@ def test_appends_follow_each_other(blobs: Blobs) -> None:
     blobs.append("decisions/web/2026-11-22.jsonl", b"one\n")
     blobs.append("decisions/web/2026-11-22.jsonl", b"two\n")
 
-    assert read_whole(blobs, "decisions/web/2026-11-22.jsonl").data == b"one\ntwo\n"
+    assert blobs.read("decisions/web/2026-11-22.jsonl").data == b"one\ntwo\n"
 
 
 def test_appends_of_many_writers_neither_mix_nor_get_lost(blobs: Blobs) -> None:
@@ -152,7 +152,7 @@ def test_appends_of_many_writers_neither_mix_nor_get_lost(blobs: Blobs) -> None:
 
     came_to = at_once([lambda writer=writer: append_as(writer) for writer in range(WRITERS)])  # type: ignore[misc]
 
-    lines = read_whole(blobs, "log").data.decode().splitlines()
+    lines = blobs.read("log").data.decode().splitlines()
     expected = [f"{writer}:{number}:{'x' * 500}" for writer in range(WRITERS) for number in range(LINES_EACH)]
     assert came_to == ["done"] * WRITERS
     assert sorted(lines) == sorted(expected)
@@ -191,8 +191,8 @@ def test_an_odd_name_is_a_name(blobs: Blobs, name: str) -> None:
     etag = blobs.write(name, b"1", if_etag=None)
     blobs.append(f"{name}.log", b"2")
 
-    assert read_whole(blobs, name).data == b"1"
-    assert blobs.read(name, unless_etag=etag) is None
+    assert blobs.read(name).data == b"1"
+    assert blobs.read_if_changed(name, etag) is None
     assert blobs.names(name[:4]) == [name, f"{name}.log"]
 
 

@@ -37,9 +37,9 @@ class FailingBlobs(DirectoryBlobs):
         self.faults: dict[str, CloudError] = {}
         self.before_write: Callable[[str], None] = lambda _: None
 
-    def read(self, name: str, *, unless_etag: str | None = None) -> Blob | None:
+    def read(self, name: str) -> Blob:
         self._fail(name)
-        return super().read(name, unless_etag=unless_etag)
+        return super().read(name)
 
     def write(self, name: str, data: bytes, *, if_etag: str | None) -> str:
         self._fail(name)

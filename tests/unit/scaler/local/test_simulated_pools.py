@@ -7,7 +7,6 @@ import pytest
 
 from scaler.local.simulated_pools import SimulatedPools
 from shared.local.directory_blobs import DirectoryBlobs
-from shared.ports import read_whole
 from tests.builders import NOW, pool
 from tests.fakes.clock import FakeClock
 
@@ -21,4 +20,4 @@ def test_a_simulated_pool_starts_at_its_minimum_and_is_stored(blobs: DirectoryBl
     simulated = SimulatedPools(blobs, FakeClock(NOW))
 
     assert simulated.read(pool(min_nodes=3)).nodes == 3
-    assert json.loads(read_whole(blobs, "simulated/web.json").data)["configured_nodes"] == 3
+    assert json.loads(blobs.read("simulated/web.json").data)["configured_nodes"] == 3

@@ -15,7 +15,6 @@ from shared.demand.history import History
 from shared.errors import CloudError, DemandError, DemandUnavailable, Transient
 from shared.local.directory_blobs import DirectoryBlobs
 from shared.pools import BlobDemand
-from shared.ports import read_whole
 from tests.builders import NOW, STEP, flat, history
 
 HEAD = "timestamp,demand\n"
@@ -94,7 +93,7 @@ def test_a_changed_file_is_read_again(blobs: DirectoryBlobs) -> None:
     source = daily(blobs, BlobDemand(source="blob", path="d.csv", step_min=5))
     put(blobs, "d.csv", HEAD + "2026-11-23T00:00Z,1\n")
     source.history(NOW)
-    blobs.write("d.csv", (HEAD + "2026-11-23T00:00Z,9\n").encode(), if_etag=read_whole(blobs, "d.csv").etag)
+    blobs.write("d.csv", (HEAD + "2026-11-23T00:00Z,9\n").encode(), if_etag=blobs.read("d.csv").etag)
 
     assert source.history(NOW).demand.tolist() == [9]
 
@@ -168,7 +167,7 @@ def test_an_archive_that_cannot_be_read_is_left_alone(
 
     assert len(answered) == 3
     assert "the demand of pool 'web' could not be archived" in caplog.text
-    assert read_whole(blobs, "history/web/2026-11-23.csv").data == stored.encode()
+    assert blobs.read("history/web/2026-11-23.csv").data == stored.encode()
 
 
 class Full(DirectoryBlobs):

@@ -17,11 +17,11 @@ def blobs(tmp_path: Path) -> DirectoryBlobs:
     "name", ["", "/etc/passwd", "../outside", "a/../../outside", ".hidden", "a//b", "a/", "./a", "nul\0byte", ".lock"]
 )
 def test_a_name_that_is_no_blobs_name_is_refused(blobs: DirectoryBlobs, name: str) -> None:
-    with pytest.raises(CloudError, match="is no blob name"):
+    with pytest.raises(CloudError, match="is not a blob name"):
         blobs.read(name)
-    with pytest.raises(CloudError, match="is no blob name"):
+    with pytest.raises(CloudError, match="is not a blob name"):
         blobs.write(name, b"", if_etag=None)
-    with pytest.raises(CloudError, match="is no blob name"):
+    with pytest.raises(CloudError, match="is not a blob name"):
         blobs.append(name, b"")
 
 
