@@ -152,7 +152,6 @@ class AksNodePools:
                 pool.node_pool,
                 body,
                 polling=accepted,
-                retry_total=0,
                 **_only_if(fresh.etag),
             )
         except AzureError as exc:

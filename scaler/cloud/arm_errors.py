@@ -8,8 +8,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError, ServiceRequestError
-from azure.core.pipeline.policies import RetryPolicy
 
+from shared.cloud.http_client import PASSING_STATUSES
+from shared.cloud.retry_after import read_retry_after
 from shared.errors import (
     CloudError,
     Forbidden,
@@ -26,8 +27,6 @@ from shared.errors import (
 if TYPE_CHECKING:
     from shared.pools import Pool
 
-PASSING = frozenset({408, 500, 502, 503, 504})
-"""Statuses of a fault on the way or inside the service, which the next call may not meet."""
 DEFAULT_RETRY_AFTER = timedelta(seconds=60)
 """Where a 429 names no time: an agent pool's bucket gains one PUT in a minute."""
 OPERATION_NOT_ALLOWED = "operationnotallowed"
@@ -166,12 +165,7 @@ def error_of(exc: HttpResponseError) -> ArmError:
 
 def retry_after_of(answer: Any) -> timedelta:  # noqa: ANN401 - the SDK's type for it has no headers
     """Return how long an answer asks to wait, in seconds or as a date; a minute where it does not say."""
-    wait_s = None
-    try:
-        wait_s = RetryPolicy[Any, Any]().parse_retry_after(answer.headers.get("Retry-After") or "")
-    except (TypeError, ValueError):
-        return DEFAULT_RETRY_AFTER
-    return timedelta(seconds=wait_s) if wait_s and wait_s > 0 else DEFAULT_RETRY_AFTER
+    return read_retry_after(answer.headers) or DEFAULT_RETRY_AFTER
 
 
 def _kind(status: int, error: ArmError) -> type[CloudError]:
@@ -179,7 +173,7 @@ def _kind(status: int, error: ArmError) -> type[CloudError]:
         return error.kind
     if error.is_operation_not_allowed and status != HTTPStatus.CONFLICT:
         return QuotaExceeded
-    if status in PASSING or status < HTTPStatus.BAD_REQUEST:
+    if status in PASSING_STATUSES or status < HTTPStatus.BAD_REQUEST:
         return Transient
     return STATUSES.get(status, CloudError)
 

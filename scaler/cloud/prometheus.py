@@ -6,11 +6,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from azure.core import PipelineClient
 from azure.core.exceptions import AzureError
-from azure.core.pipeline.policies import BearerTokenCredentialPolicy, RetryPolicy
-from azure.core.rest import HttpRequest, HttpResponse
+from azure.core.pipeline.policies import BearerTokenCredentialPolicy
+from azure.core.rest import HttpRequest
 
+from shared.cloud.http_client import DEFAULT_LIMITS, IS_READ, HttpLimits, http_client
 from shared.demand.history import History, history_from_rows
 from shared.errors import DemandError, DemandUnavailable
 from shared.pools import PrometheusDemand
@@ -32,13 +32,15 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class PrometheusDemandSource:
     """``shared.demand.source.DemandSource`` over the HTTP API of Prometheus, ``/api/v1/query_range``."""
 
-    def __init__(self, demand: PrometheusDemand, credential: "TokenCredential | None") -> None:
+    def __init__(
+        self, demand: PrometheusDemand, credential: "TokenCredential | None", limits: HttpLimits = DEFAULT_LIMITS
+    ) -> None:
         host = urlsplit(demand.endpoint).hostname or ""
-        policies: list[Any] = [RetryPolicy(retry_total=2, retry_backoff_factor=0.5)]
+        sign_in = []
         if credential is not None and host.endswith(AZURE_MONITOR_SUFFIXES):
-            policies.append(BearerTokenCredentialPolicy(credential, AZURE_MONITOR_SCOPE))
+            sign_in.append(BearerTokenCredentialPolicy(credential, AZURE_MONITOR_SCOPE))
         self._demand = demand
-        self._client: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(demand.endpoint, policies=policies)
+        self._client = http_client(demand.endpoint, *sign_in, limits=limits)
 
     def history(self, now_utc: datetime) -> History:
         """See :class:`shared.demand.source.DemandSource`; a sample at ``t`` is the interval that ends at ``t``."""
@@ -83,7 +85,7 @@ class PrometheusDemandSource:
             },
         )
         try:
-            response = self._client.send_request(request)
+            response = self._client.send_request(request, **{IS_READ: True})
         except AzureError as exc:
             msg = f"Prometheus at {self._demand.endpoint} did not answer: {type(exc).__name__}: {exc.message}"
             raise DemandUnavailable(msg) from exc

@@ -1,17 +1,25 @@
-"""Where Azure Resource Manager is, and what a token for it is called, in the public and the sovereign clouds."""
+"""Where Azure Resource Manager is, in the public and the sovereign clouds, and how requests to it are signed."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from azure.core import AzureClouds
+from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 from azure.mgmt.core.tools import get_arm_endpoints
 
 from shared.errors import ConfigurationError
 from shared.settings import Cloud
 
 if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+    from azure.core.pipeline import PipelineRequest, PipelineResponse
+    from azure.core.rest import HttpRequest, HttpResponse
+
     from shared.settings import Settings
+
+    Request = PipelineRequest[HttpRequest]
+    Response = PipelineResponse[HttpRequest, HttpResponse]
 
 CLOUDS = {
     Cloud.PUBLIC: AzureClouds.AZURE_PUBLIC_CLOUD,
@@ -41,6 +49,26 @@ class ArmEndpoint:
         if theirs.netloc == ours.netloc:
             return True
         return theirs.port == ours.port and theirs.hostname.endswith("." + ours.hostname)
+
+
+class ArmAuthentication(ARMChallengeAuthenticationPolicy):
+    """Signs requests in; a token that Azure no longer takes is replaced once, then the 401 stands."""
+
+    def __init__(self, credential: "TokenCredential", endpoint: ArmEndpoint) -> None:
+        super().__init__(credential, endpoint.scope, enable_cae=True)
+        self._is_loopback = endpoint.is_loopback
+
+    def on_request(self, request: "Request") -> None:
+        """Sign the request; without TLS only to this machine, where a test's server listens."""
+        if self._is_loopback:
+            request.context.options["enforce_https"] = False
+        super().on_request(request)
+
+    def on_challenge(self, request: "Request", response: "Response") -> bool:
+        """Answer a 401: with the claims it asks for, or else with one new token."""
+        if not super().on_challenge(request, response):
+            self.authorize_request(request, *self._scopes)
+        return True
 
 
 def arm_endpoint(settings: "Settings") -> ArmEndpoint:

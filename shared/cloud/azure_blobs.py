@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
-from azure.storage.blob import ContainerClient
+from azure.storage.blob import ContainerClient, LinearRetry
 
+from shared.cloud.http_client import DEFAULT_LIMITS, PASSING_STATUSES, USER_AGENT, HttpLimits, timeouts_of
 from shared.errors import BlobChanged, BlobNotFound, CloudError, Forbidden, Transient
 from shared.ports import Blob
 
@@ -15,13 +16,13 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from azure.storage.blob import BlobClient, StorageStreamDownloader
 
-PASSING = frozenset({408, 429, 500, 502, 503, 504})
+PASSING = PASSING_STATUSES | {HTTPStatus.TOO_MANY_REQUESTS}
 
 
 class AzureBlobs:
     """``shared.ports.Blobs`` over one container; safe to share between threads.
 
-    The SDK retries reads and conditional writes by itself, with growing waits, for at most half a minute.
+    The SDK tries a call that failed in passing twice more by itself, a second apart: see :func:`storage_options`.
     """
 
     def __init__(self, container: ContainerClient) -> None:
@@ -91,7 +92,7 @@ class AzureBlobs:
 
     def _translated(self, exc: AzureError, doing: str, name: str) -> CloudError:
         where = f"{doing} {name!r} in container {self._container.container_name!r}"
-        if not isinstance(exc, HttpResponseError):
+        if not isinstance(exc, HttpResponseError) or exc.status_code is None:
             return Transient(f"{where} failed: {type(exc).__name__}: {exc.message}")
         code = str(getattr(exc, "error_code", "") or "")
         if exc.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
@@ -101,14 +102,18 @@ class AzureBlobs:
         return kind(f"{where} failed ({exc.status_code} {code})", code=code)
 
 
-def azure_blobs(account_url: str, container: str, credential: "TokenCredential") -> AzureBlobs:
+def azure_blobs(
+    account_url: str, container: str, credential: "TokenCredential", limits: HttpLimits = DEFAULT_LIMITS
+) -> AzureBlobs:
     """Blobs of a storage account, through an identity."""
-    return AzureBlobs(ContainerClient(account_url, container, credential=credential, retry_total=4))
+    return AzureBlobs(ContainerClient(account_url, container, credential=credential, **storage_options(limits)))
 
 
-def azure_blobs_from_connection_string(connection_string: str, container: str) -> AzureBlobs:
+def azure_blobs_from_connection_string(
+    connection_string: str, container: str, limits: HttpLimits = DEFAULT_LIMITS
+) -> AzureBlobs:
     """Blobs of an account named by a connection string: the emulator; the container is made if it is missing."""
-    client = ContainerClient.from_connection_string(connection_string, container, retry_total=4)
+    client = ContainerClient.from_connection_string(connection_string, container, **storage_options(limits))
     try:
         client.create_container()
     except ResourceExistsError:
@@ -117,6 +122,16 @@ def azure_blobs_from_connection_string(connection_string: str, container: str) -
         msg = f"container {container!r} could not be reached: {type(exc).__name__}: {exc.message}"
         raise Transient(msg) from exc
     return AzureBlobs(client)
+
+
+def storage_options(limits: HttpLimits) -> dict[str, Any]:
+    """Return the time-outs and retries of a storage client: a call of one request ends within ``limits.longest``.
+
+    The SDK's own are 20 s to connect, 60 s from byte to byte, and waits of 15, 18, 24, 42 … s between the tries.
+    """
+    pause_s = max(1, round(limits.pause.total_seconds()))  # the SDK takes whole seconds
+    retries = LinearRetry(backoff=pause_s, retry_total=limits.retries, random_jitter_range=0)
+    return {**timeouts_of(limits), "retry_policy": retries, "user_agent": USER_AGENT}
 
 
 def _read_stream(stream: "StorageStreamDownloader[bytes]") -> Blob:

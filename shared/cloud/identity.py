@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from azure.identity import AzureAuthorityHosts, DefaultAzureCredential
 
+from shared.cloud.http_client import DEFAULT_LIMITS, HttpLimits, timeouts_of
 from shared.settings import Cloud, Settings
 
 if TYPE_CHECKING:
@@ -18,11 +19,16 @@ AUTHORITIES = {
 
 
 @lru_cache(maxsize=4)
-def app_credential(settings: Settings) -> "TokenCredential":
+def app_credential(settings: Settings, limits: HttpLimits = DEFAULT_LIMITS) -> "TokenCredential":
     """Return the credential for every Azure call, and always the same one, so that tokens are shared.
 
-    Asks for no token until one is needed.
+    Asks for no token until one is needed. A sign-in service that hangs is asked twice: the SDK by itself would wait
+    for four times five minutes.
     """
     return DefaultAzureCredential(
-        authority=AUTHORITIES[settings.cloud], managed_identity_client_id=settings.identity_client_id
+        authority=AUTHORITIES[settings.cloud],
+        managed_identity_client_id=settings.identity_client_id,
+        retry_connect=1,
+        retry_read=1,
+        **timeouts_of(limits),
     )

@@ -1,5 +1,6 @@
 """What AKS refuses, and what it asks to wait for; against the real SDK over HTTP."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -15,7 +16,7 @@ from shared.errors import (
 )
 from tests.fakes.arm_answers import Answer
 from tests.fakes.arm_faults import Fault
-from tests.fakes.arm_harness import AksOnFake, aks_on_fake
+from tests.fakes.arm_harness import IMPATIENT, AksOnFake, aks_on_fake
 
 
 def test_operation_not_allowed_while_something_is_at_work_means_busy(aks: AksOnFake) -> None:
@@ -122,7 +123,7 @@ def test_malformed_json_is_an_answer_that_did_not_arrive(aks: AksOnFake) -> None
 
 
 def test_an_answer_that_takes_too_long_is_given_up() -> None:
-    with aks_on_fake(read_timeout=timedelta(milliseconds=100)) as aks:
+    with aks_on_fake(replace(IMPATIENT, read=timedelta(milliseconds=100))) as aks:
         pool, _ = aks.add("web")
         aks.arm.faults.script("GET", *[Fault.SLOW] * 3)
 

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from shared.cloud.http_client import HttpLimits
 from shared.errors import (
     CloudError,
     ComputeNotFound,
@@ -23,6 +25,9 @@ from training.ports import Job, JobPhase, RetrainingJobs
 
 STATUSES = {401: Forbidden, 403: Forbidden, 429: Throttled, 503: Transient, None: Transient}
 SDK_CALLS = ("workspace", "compute", "snapshot_latest", "snapshot_blobs", "blob", "snapshot", "submit")
+IMPATIENT = SdkOptions(
+    compute=CLUSTER, experiment="mlopspython", deadline_s=20, limits=HttpLimits(read=timedelta(seconds=2))
+)
 REST_CALLS = ("workspace", "compute", "asset", "code_upload", "blob", "asset_put", "job_put")
 
 
@@ -39,16 +44,14 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def sdk(app: Path, service: FakeAzureMl) -> Iterator[RetrainingJobs]:
-    options = SdkOptions(compute=CLUSTER, experiment="mlopspython", deadline_s=20, read_timeout_s=2)
-    with sdk_jobs(app, service, options) as jobs:
+    with sdk_jobs(app, service, IMPATIENT) as jobs:
         yield jobs
 
 
 @pytest.fixture
 def forgetful_sdk(app: Path, service: FakeAzureMl) -> Iterator[RetrainingJobs]:
     """The SDK in a process of its own: one that submitted before remembers its snapshot, and does not ask for it."""
-    options = SdkOptions(compute=CLUSTER, experiment="mlopspython", deadline_s=20, read_timeout_s=2)
-    with sdk_jobs(app, service, options) as jobs:
+    with sdk_jobs(app, service, IMPATIENT) as jobs:
         yield jobs
 
 

@@ -11,10 +11,15 @@ from scaler.cloud.arm_budget import ArmBudget
 from scaler.cloud.arm_client import ArmClients
 from scaler.core.pool import Operation, PoolState, Resize, ScaledField
 from shared.cloud.arm_endpoint import ArmEndpoint
+from shared.cloud.http_client import HttpLimits
 from shared.pools import BlobDemand, CapacitySizing, Cluster, Pool
 from tests.fakes.arm import SUBSCRIPTION, FakeArm, FakeCredential
 from tests.fakes.arm_cluster import FakePool
 from tests.fakes.clock import FakeClock
+
+IMPATIENT = HttpLimits(
+    read=timedelta(seconds=5), pause=timedelta(milliseconds=100), longest_pause=timedelta(milliseconds=100)
+)
 
 
 def pool_named(name: str, **changed: Any) -> Pool:
@@ -59,13 +64,13 @@ class AksOnFake:
 
 
 @contextmanager
-def aks_on_fake(*, read_timeout: timedelta = timedelta(seconds=5)) -> Iterator[AksOnFake]:
+def aks_on_fake(limits: HttpLimits = IMPATIENT) -> Iterator[AksOnFake]:
     """Start the server and build the adapter; close both."""
     clock = FakeClock()
     with FakeArm(clock) as arm:
         credential, budget = FakeCredential(), ArmBudget(clock)
         endpoint = ArmEndpoint(url=arm.url, scope="https://management.test/.default")
-        clients = ArmClients(endpoint, credential, budget, read_timeout=read_timeout)
+        clients = ArmClients(endpoint, credential, budget, limits)
         pools = AksNodePools(clients, clock)
         try:
             yield AksOnFake(arm, clock, credential, pools, budget)

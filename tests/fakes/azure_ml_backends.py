@@ -37,14 +37,13 @@ def tiny_app(folder: Path) -> Path:
     return folder
 
 
-def workspace(name: str = WORKSPACE, *, read_timeout_s: float = 20) -> Workspace:
+def workspace(name: str = WORKSPACE) -> Workspace:
     settings = Settings(storage_account_url="https://store.blob.core.windows.net")
     return Workspace(
         WorkspaceName(subscription_id=SUBSCRIPTION, resource_group=GROUP, name=name),
         arm_endpoint(settings),
         FakeCredential(),
         monotonic=time.monotonic,
-        read_timeout_s=read_timeout_s,
     )
 
 

@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from azure.core.exceptions import AzureError, HttpResponseError
-from azure.storage.blob import ContainerClient, LinearRetry
+from azure.storage.blob import ContainerClient
 
+from shared.cloud.azure_blobs import storage_options
+from shared.cloud.http_client import HttpLimits, timeouts_of
 from shared.errors import CloudError
 from training.cloud.aml_errors import Answer, Errand, of_job, of_submitting, translated
-from training.cloud.workspace import Patience, Workspace
+from training.cloud.workspace import Deadline, Workspace
 from training.ports import Job, JobPhase, JobState
 from training.snapshot import Snapshot, python_version
 
@@ -23,6 +25,8 @@ BASE_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
 ENVIRONMENT = "forescale-training"
 LONGEST_JOB = "PT2H"
 SIDE_BY_SIDE = 8
+UPLOAD_LIMITS = HttpLimits(retries=1)
+"""For one small file each, so that no file holds up the answer to the caller for long."""
 PHASES = {
     "NotStarted": JobPhase.QUEUED,
     "Starting": JobPhase.QUEUED,
@@ -53,11 +57,11 @@ class RestJobs:
 
     def submit(self, job: Job) -> None:
         """See :meth:`training.ports.RetrainingJobs.submit`."""
-        patience, errand = self._workspace.patience(), of_submitting(job.run_id)
-        self._workspace.require_compute(self._compute, patience)
+        deadline, errand = self._workspace.deadline(), of_submitting(job.run_id)
+        self._workspace.require_compute(self._compute, deadline)
         snapshot = self._snapshot()
-        code = self._code(snapshot, errand, patience)
-        environment = self._environment(snapshot, errand, patience)
+        code = self._code(snapshot, errand, deadline)
+        environment = self._environment(snapshot, errand, deadline)
         command = shlex.join(("python", *job.arguments))
         properties: dict[str, Any] = {
             "jobType": "Command",
@@ -73,12 +77,12 @@ class RestJobs:
             "identity": {"identityType": "Managed"},
             "limits": {"jobLimitsType": "Command", "timeout": LONGEST_JOB},
         }
-        self._workspace.call("PUT", f"/jobs/{job.run_id}", errand, patience, {"properties": properties})
+        self._workspace.call("PUT", f"/jobs/{job.run_id}", errand, deadline, {"properties": properties})
 
     def state(self, run_id: str) -> JobState:
         """See :meth:`training.ports.RetrainingJobs.state`."""
         errand = of_job("reading", run_id)
-        about = self._workspace.call("GET", f"/jobs/{run_id}", errand, self._workspace.patience())["properties"]
+        about = self._workspace.call("GET", f"/jobs/{run_id}", errand, self._workspace.deadline())["properties"]
         phase = PHASES.get(about["status"], JobPhase.RUNNING)
         studio = ((about.get("services") or {}).get("Studio") or {}).get("endpoint") or ""
         history = about.get("properties") or {}
@@ -95,23 +99,23 @@ class RestJobs:
         if self.state(run_id).phase.is_over:
             return
         errand = of_job("canceling", run_id)
-        self._workspace.call("POST", f"/jobs/{run_id}/cancel", errand, self._workspace.patience())
+        self._workspace.call("POST", f"/jobs/{run_id}/cancel", errand, self._workspace.deadline())
 
-    def _code(self, snapshot: Snapshot, errand: Errand, patience: Patience) -> str:
+    def _code(self, snapshot: Snapshot, errand: Errand, deadline: Deadline) -> str:
         """Return the id of the code asset of this content, uploading it if Azure ML has none yet."""
         path = f"/codes/forescale-{snapshot.digest[:32]}/versions/1"
         try:
-            self._workspace.call("GET", path, Errand(doing=errand.doing, missing=_AssetMissing), patience)
+            self._workspace.call("GET", path, Errand(doing=errand.doing, missing=_AssetMissing), deadline)
         except _AssetMissing:
             asked = {"pendingUploadType": "TemporaryBlobReference"}
-            told = self._workspace.call("POST", f"{path}/startPendingUpload", errand, patience, asked)
+            told = self._workspace.call("POST", f"{path}/startPendingUpload", errand, deadline, asked)
             place = told["blobReferenceForConsumption"]
-            _upload(snapshot, place["credential"]["sasUri"], errand, patience)
+            _upload(snapshot, place["credential"]["sasUri"], errand, deadline)
             asset = {"properties": {"codeUri": place["blobUri"], "isAnonymous": False}}
-            self._workspace.call("PUT", path, errand, patience, asset)
+            self._workspace.call("PUT", path, errand, deadline, asset)
         return f"{self._workspace.name.path}{path}"
 
-    def _environment(self, snapshot: Snapshot, errand: Errand, patience: Patience) -> str:
+    def _environment(self, snapshot: Snapshot, errand: Errand, deadline: Deadline) -> str:
         """Return the id of the environment of these requirements; a PUT of the same version changes nothing."""
         conda = {
             "name": ENVIRONMENT,
@@ -123,9 +127,9 @@ class RestJobs:
         path = f"/environments/{ENVIRONMENT}/versions/{version}"
         body = {"properties": {"image": BASE_IMAGE, "condaFile": written, "osType": "Linux"}}
         try:
-            self._workspace.call("GET", path, Errand(doing=errand.doing, missing=_AssetMissing), patience)
+            self._workspace.call("GET", path, Errand(doing=errand.doing, missing=_AssetMissing), deadline)
         except _AssetMissing:
-            self._workspace.call("PUT", path, errand, patience, body)
+            self._workspace.call("PUT", path, errand, deadline, body)
         return f"{self._workspace.name.path}{path}"
 
 
@@ -133,13 +137,12 @@ class _AssetMissing(CloudError):
     """The asset is not there yet: the way to make it."""
 
 
-def _upload(snapshot: Snapshot, container_sas_url: str, errand: Errand, patience: Patience) -> None:
+def _upload(snapshot: Snapshot, container_sas_url: str, errand: Errand, deadline: Deadline) -> None:
     def put(item: tuple[str, bytes]) -> None:
-        timeout_s = patience.next_call_s(errand.doing, READ_TIMEOUT_S)
-        container.upload_blob(item[0], item[1], overwrite=True, connection_timeout=5, read_timeout=timeout_s)
+        limits = UPLOAD_LIMITS.within(deadline.left_s(errand.doing))
+        container.upload_blob(item[0], item[1], overwrite=True, **timeouts_of(limits))
 
-    retries = LinearRetry(backoff=1, retry_total=1, random_jitter_range=0)
-    with ContainerClient.from_container_url(container_sas_url, retry_policy=retries) as container:
+    with ContainerClient.from_container_url(container_sas_url, **storage_options(UPLOAD_LIMITS)) as container:
         try:
             with ThreadPoolExecutor(SIDE_BY_SIDE) as side_by_side:
                 list(side_by_side.map(put, snapshot.files.items()))
@@ -148,9 +151,6 @@ def _upload(snapshot: Snapshot, container_sas_url: str, errand: Errand, patience
             raise translated(answer, Errand(doing=f"{errand.doing}: uploading its code")) from exc
         except AzureError as exc:
             raise translated(Answer(message=type(exc).__name__), errand) from exc
-
-
-READ_TIMEOUT_S = 20
 
 
 def instant(text: str | None) -> datetime | None:

@@ -17,11 +17,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shared.cloud.http_client import DEFAULT_LIMITS, HttpLimits
 from shared.errors import Transient
 from shared.settings import Cloud
 from training.cloud.aml_errors import Answer, Errand, of_job, of_submitting, translated
 from training.cloud.rest_jobs import BASE_IMAGE, PHASES, instant
-from training.cloud.workspace import DEADLINE_S, READ_TIMEOUT_S, Workspace
+from training.cloud.workspace import DEADLINE_S, Workspace
 from training.ports import Job, JobPhase, JobState
 from training.snapshot import Snapshot, python_version
 
@@ -46,7 +47,7 @@ class SdkOptions:
     cloud: Cloud = Cloud.PUBLIC
     pipeline: str | None = None
     deadline_s: float = DEADLINE_S
-    read_timeout_s: float = READ_TIMEOUT_S
+    limits: HttpLimits = DEFAULT_LIMITS
 
 
 class SdkJobs:
@@ -68,10 +69,10 @@ class SdkJobs:
 
     def submit(self, job: Job) -> None:
         """See :meth:`training.ports.RetrainingJobs.submit`; workspace and cluster are looked at before the SDK is."""
-        patience, errand = self._workspace.patience(), of_submitting(job.run_id)
+        deadline, errand = self._workspace.deadline(), of_submitting(job.run_id)
         self._process.warm_up()
-        self._workspace.require_compute(self._options.compute, patience)
-        left_s = patience.next_call_s(errand.doing, self._options.deadline_s)
+        self._workspace.require_compute(self._options.compute, deadline)
+        left_s = min(deadline.left_s(errand.doing), self._options.deadline_s)
         with tempfile.TemporaryDirectory(prefix="forescale-job-") as folder:
             self._snapshot().write_to(Path(folder))
             told = {
@@ -115,7 +116,7 @@ class SdkJobs:
             "compute": self._options.compute,
             "pipeline": self._options.pipeline,
             "cloud": cloud,
-            "read_timeout_s": self._options.read_timeout_s,
+            "timeouts_s": [self._options.limits.connect.total_seconds(), self._options.limits.read.total_seconds()],
             "tokens": {audience: self._credential.get_token(scope).token for audience, scope in scopes.items()},
             "arguments": arguments,
         }

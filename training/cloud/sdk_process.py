@@ -23,7 +23,6 @@ from urllib3 import Retry
 from training.cloud.aml_errors import Answer, error_in, seconds_in
 
 IDLE_S = 120.0
-CONNECT_TIMEOUT_S = 5.0
 PASSING_FAILURES = 3
 """So many answers in one operation that may pass: then it is over, whatever the SDK would try."""
 ENDED = frozenset({"Completed", "Failed", "Canceled"})
@@ -46,7 +45,7 @@ class _Wire:
         self.accepted = False
         self._give_up = give_up
         self._passing = 0
-        self._read_timeout_s = 20.0
+        self._timeouts_s = (5.0, 20.0)
         self._send = requests.Session.send
 
     def install(self) -> None:
@@ -63,15 +62,15 @@ class _Wire:
         requests.Session.send = send  # type: ignore[method-assign, assignment]
         HTTPAdapter.send = sent_once  # type: ignore[method-assign, assignment]
 
-    def begin(self, read_timeout_s: float) -> None:
-        """Forget what an earlier operation met."""
-        self.refusal, self.accepted, self._passing, self._read_timeout_s = None, False, 0, read_timeout_s
+    def begin(self, timeouts_s: tuple[float, float]) -> None:
+        """Forget what an earlier operation met; from now on connecting and reading take so many seconds at most."""
+        self.refusal, self.accepted, self._passing, self._timeouts_s = None, False, 0, timeouts_s
 
     def sent(
         self, session: requests.Session, request: requests.PreparedRequest, options: dict[str, Any]
     ) -> requests.Response:
         """Send a request of the SDK and look at the answer."""
-        options["timeout"] = (CONNECT_TIMEOUT_S, self._read_timeout_s)
+        options["timeout"] = self._timeouts_s
         try:
             response = self._send(session, request, **options)
         except requests.RequestException as exc:
@@ -104,7 +103,8 @@ class _Sdk:
 
     def answer(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Do what was asked: ``{"done": …}``, or ``{"error": …}`` with the fields of an ``Answer``."""
-        self._wire.begin(asked["read_timeout_s"])
+        connect_s, read_s = asked["timeouts_s"]
+        self._wire.begin((connect_s, read_s))
         self._tokens.update(asked["tokens"])
         operations: dict[str, Callable[[Any, Mapping[str, Any], Mapping[str, Any]], dict[str, Any]]] = {
             "submit": self._submit,

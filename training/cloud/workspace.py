@@ -1,17 +1,16 @@
 """An Azure ML workspace seen through Resource Manager: plain REST over azure-core's pipeline, no second SDK."""
 
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from azure.core import PipelineClient
 from azure.core.exceptions import AzureError, ClientAuthenticationError
-from azure.core.pipeline.policies import BearerTokenCredentialPolicy, HeadersPolicy, UserAgentPolicy
 from azure.core.rest import HttpRequest, HttpResponse
 
+from shared.cloud.arm_endpoint import ArmAuthentication
+from shared.cloud.http_client import DEFAULT_LIMITS, TIME_LEFT_S, HttpLimits, http_client
 from shared.errors import ComputeNotFound, Forbidden, QuotaExceeded, Transient
 from training.cloud.aml_errors import (
     Answer,
@@ -30,10 +29,6 @@ if TYPE_CHECKING:
 
 API_VERSION = "2025-09-01"
 """learn.microsoft.com/rest/api/azureml: a stable version, which the sovereign clouds have as well."""
-TRIES = 2
-"""Every call here is safe to repeat: reads, PUTs of a name that we chose, cancels."""
-CONNECT_TIMEOUT_S = 5
-READ_TIMEOUT_S = 20
 DEADLINE_S = 75
 """The longest that submitting may take, so that the HTTP caller (who is cut off at 230 s) hears of it."""
 
@@ -55,20 +50,20 @@ class WorkspaceName:
         )
 
 
-class Patience:
-    """Time that is left for an operation of several calls; ``monotonic`` tells seconds and never steps back."""
+class Deadline:
+    """Time that is left for an operation of several calls; ``monotonic`` returns seconds and never steps back."""
 
     def __init__(self, monotonic: Callable[[], float], seconds: float) -> None:
         self._monotonic = monotonic
         self._until = monotonic() + seconds
 
-    def next_call_s(self, doing: str, at_most_s: float) -> float:
-        """Return how long the next call may take; raises :class:`~shared.errors.Transient` when the time is used up."""
+    def left_s(self, doing: str) -> float:
+        """Return the seconds left; raises :class:`~shared.errors.Transient` when there are none."""
         left_s = self._until - self._monotonic()
         if left_s <= 0:
             msg = f"{doing}: Azure ML is too slow, the time for it is used up"
             raise Transient(msg)
-        return min(left_s, at_most_s)
+        return left_s
 
 
 class Workspace:
@@ -81,31 +76,26 @@ class Workspace:
         credential: "TokenCredential",
         *,
         monotonic: Callable[[], float],
-        read_timeout_s: float = READ_TIMEOUT_S,
+        limits: HttpLimits = DEFAULT_LIMITS,
     ) -> None:
         self.name = name
         self._base = endpoint.url
         self._monotonic = monotonic
-        self._read_timeout_s = read_timeout_s
-        self._lock = threading.Lock()
-        sign_in = BearerTokenCredentialPolicy(credential, endpoint.scope)
-        self._client: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(
-            endpoint.url, policies=[HeadersPolicy(), UserAgentPolicy("forescale"), sign_in]
-        )
+        self._client = http_client(endpoint.url, ArmAuthentication(credential, endpoint), limits=limits)
 
-    def patience(self) -> Patience:
+    def deadline(self) -> Deadline:
         """Start the time for one operation."""
-        return Patience(self._monotonic, DEADLINE_S)
+        return Deadline(self._monotonic, DEADLINE_S)
 
-    def require_compute(self, compute: str, patience: Patience) -> None:
+    def require_compute(self, compute: str, deadline: Deadline) -> None:
         """See that the workspace and its compute cluster are there and can run a job.
 
         Raises :class:`~shared.errors.WorkspaceNotFound`, :class:`~shared.errors.ComputeNotFound`,
         :class:`~shared.errors.QuotaExceeded` and the errors of every call.
         """
-        self.call("GET", "", of_workspace(self.name.name), patience)
+        self.call("GET", "", of_workspace(self.name.name), deadline)
         errand = of_compute(compute)
-        found = self.call("GET", f"/computes/{quote(compute)}", errand, patience)
+        found = self.call("GET", f"/computes/{quote(compute)}", errand, deadline)
         about = found.get("properties", {})
         if about.get("provisioningState") == "Failed":
             msg = f"compute cluster {compute!r} failed to be provisioned: {errand.remedy}"
@@ -116,31 +106,22 @@ class Workspace:
             raise QuotaExceeded(msg)
 
     def call(
-        self, method: str, path: str, errand: Errand, patience: Patience, body: Mapping[str, Any] | None = None
+        self, method: str, path: str, errand: Errand, deadline: Deadline, body: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:  # fmt: skip
-        """Make one call below the workspace's path and return its JSON; a passing failure is met with one more try."""
+        """Make one call below the workspace's path and return its JSON; a read that fails in passing is tried again."""
         url = f"{self._base}{self.name.path}{path}?api-version={API_VERSION}"
-        for last in [False] * (TRIES - 1) + [True]:
-            read_timeout_s = patience.next_call_s(errand.doing, self._read_timeout_s)
-            request = HttpRequest(method, url, json=body) if body is not None else HttpRequest(method, url)
-            try:
-                response = self._client.send_request(
-                    request, connection_timeout=CONNECT_TIMEOUT_S, read_timeout=read_timeout_s
-                )
-            except ClientAuthenticationError as exc:
-                msg = f"{errand.doing}: no identity could sign in: {exc.message}"
-                raise Forbidden(msg) from exc
-            except AzureError as exc:
-                answer = Answer(message=type(exc).__name__)
-                if last:
-                    raise translated(answer, errand) from exc
-                continue
-            if response.status_code < HTTPStatus.BAD_REQUEST:
-                return _json(response)
-            answer = _answer(response)
-            if last or not answer.passing:
-                raise translated(answer, errand)
-        raise AssertionError(TRIES)
+        request = HttpRequest(method, url, json=body) if body is not None else HttpRequest(method, url)
+        options: dict[str, Any] = {TIME_LEFT_S: lambda: deadline.left_s(errand.doing)}
+        try:
+            response = self._client.send_request(request, **options)
+        except ClientAuthenticationError as exc:
+            msg = f"{errand.doing}: no identity could sign in: {exc.message}"
+            raise Forbidden(msg) from exc
+        except AzureError as exc:
+            raise translated(Answer(message=type(exc).__name__), errand) from exc
+        if response.status_code >= HTTPStatus.BAD_REQUEST:
+            raise translated(_answer(response), errand)
+        return _json(response)
 
 
 def _json(response: HttpResponse) -> dict[str, Any]:
