@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from azure.mgmt.containerservice.models import AgentPool
 
-from scaler.cloud.arm_errors import ArmError
 from scaler.core.pool import AutoscalerBounds, PoolState, Provisioning, Resize, ScaledField
+from shared.cloud.arm_errors import ArmError
 from shared.errors import CloudError, PoolUnsupported
 
 if TYPE_CHECKING:

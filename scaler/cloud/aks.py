@@ -7,18 +7,18 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from azure.core import MatchConditions
-from azure.core.exceptions import AzureError, HttpResponseError
+from azure.core.exceptions import AzureError
 
 from scaler.cloud.agent_pool import resized, state_of, within_limits
 from scaler.cloud.arm_budget import ArmBudget
-from scaler.cloud.arm_calls import answer_of, cluster_of, errand
+from scaler.cloud.arm_calls import Action, answer_of, cluster_of, pool_context
 from scaler.cloud.arm_client import ArmClients
-from scaler.cloud.arm_errors import Action, Errand, error_of, translated
 from scaler.cloud.arm_operation import UNCHANGED, Accepted, outcome_by_state, outcome_of
 from scaler.core.pool import Operation, PoolState, Provisioning
 from scaler.ports import OperationOutcome, OperationStatus
 from shared.clock import Clock, system_clock
 from shared.cloud.arm_endpoint import arm_endpoint
+from shared.cloud.arm_errors import Refusal, translate, translate_refusals
 from shared.cloud.identity import app_credential
 from shared.errors import (
     CloudError,
@@ -124,7 +124,7 @@ class AksNodePools:
             if not listing.answers(self._clock()):
                 client = self._clients.of(cluster.subscription_id)
                 listing.written.clear()
-                with errand("listing", Action.READ_POOL, pool):
+                with translate_refusals(pool_context("listing", Action.READ_POOL, pool)):
                     found = list(client.agent_pools.list(cluster.resource_group, cluster.name))
                 listing.pools = {str(listed.name).lower(): listed for listed in found}
                 listing.at = self._clock()
@@ -137,7 +137,7 @@ class AksNodePools:
     def _got(self, pool: "Pool") -> "AgentPool":
         cluster = cluster_of(pool)
         client = self._clients.of(cluster.subscription_id)
-        with errand("reading", Action.READ_POOL, pool):
+        with translate_refusals(pool_context("reading", Action.READ_POOL, pool)):
             return client.agent_pools.get(cluster.resource_group, cluster.name, pool.node_pool)
 
     def _put(self, pool: "Pool", body: "AgentPool", fresh: PoolState, *, adds: bool) -> str:
@@ -166,10 +166,9 @@ class AksNodePools:
         AKS answers 409 ``OperationNotAllowed`` both for an operation in progress and for a quota. The states decide: if
         something on the cluster is at work, that is it; if all is settled and the write adds nodes, it is the quota.
         """
-        ours = translated(exc, Errand(doing="resizing", action=Action.WRITE_POOL, pool=pool))
-        if not (isinstance(exc, HttpResponseError) and error_of(exc).is_operation_not_allowed):
-            return ours
-        if exc.status_code != HTTPStatus.CONFLICT or not adds or self._is_anything_at_work(pool):
+        ours, refusal = translate(exc, pool_context("resizing", Action.WRITE_POOL, pool)), Refusal.from_exception(exc)
+        is_ambiguous = refusal.status == HTTPStatus.CONFLICT and refusal.error.is_operation_not_allowed
+        if not is_ambiguous or not adds or self._is_anything_at_work(pool):
             return ours
         return QuotaExceeded(str(ours), code=ours.code)
 
@@ -178,7 +177,7 @@ class AksNodePools:
         cluster = cluster_of(pool)
         try:
             client = self._clients.of(cluster.subscription_id)
-            with errand("reading the cluster of", Action.READ_CLUSTER, pool):
+            with translate_refusals(pool_context("reading the cluster of", Action.READ_CLUSTER, pool)):
                 managed = client.managed_clusters.get(cluster.resource_group, cluster.name)
                 pools = tuple(client.agent_pools.list(cluster.resource_group, cluster.name))
         except CloudError:
@@ -189,7 +188,7 @@ class AksNodePools:
     def _asked(self, pool: "Pool", url: str) -> object:
         """Return the JSON at an address of Resource Manager."""
         client = self._clients.of(cluster_of(pool).subscription_id)
-        with errand("following the resize of", Action.READ_OPERATION, pool):
+        with translate_refusals(pool_context("following the resize of", Action.READ_OPERATION, pool)):
             return answer_of(client, url)
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from scaler.cloud.aks import AksNodePools, arm_clients
-from scaler.cloud.arm_calls import cluster_of, errand, items_of
-from scaler.cloud.arm_errors import Action
+from scaler.cloud.arm_calls import Action, cluster_of, items_of, pool_context
 from scaler.preflight import Allowed, Inspection, Quota
 from shared.clock import system_clock
+from shared.cloud.arm_errors import translate_refusals
 from shared.errors import CloudError, ConfigurationError
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _with_rights(found: Inspection, pool: "Pool", client: "ContainerServiceClien
         f"/providers/Microsoft.ContainerService/managedClusters/{_part(cluster.name)}/agentPools/{_part(pool.node_pool)}"
     )
     url = f"{scope}/providers/Microsoft.Authorization/permissions?api-version={PERMISSIONS_API}"
-    with errand("reading the app's own rights on", Action.READ_PERMISSIONS, pool):
+    with translate_refusals(pool_context("reading the app's own rights on", Action.READ_PERMISSIONS, pool)):
         roles = list(items_of(client, url))
     missing = tuple(str(action) for action in WRITING if not grants(roles, action))
     return replace(found, may_write=Allowed.NO if missing else Allowed.YES, missing_rights=missing)
@@ -99,13 +99,13 @@ def _with_rights(found: Inspection, pool: "Pool", client: "ContainerServiceClien
 def _with_quotas(found: Inspection, pool: "Pool", state: "PoolState", client: "ContainerServiceClient") -> Inspection:
     """Add the quotas that the pool's nodes count against: the region's cores, and those of its VM family."""
     cluster = cluster_of(pool)
-    with errand("finding the region of", Action.READ_CLUSTER, pool):
+    with translate_refusals(pool_context("finding the region of", Action.READ_CLUSTER, pool)):
         location = str(client.managed_clusters.get(cluster.resource_group, cluster.name).location)
     compute = f"/subscriptions/{_part(cluster.subscription_id)}/providers/Microsoft.Compute"
-    with errand("reading the quotas of", Action.READ_USAGES, pool):
+    with translate_refusals(pool_context("reading the quotas of", Action.READ_USAGES, pool)):
         usages = list(items_of(client, f"{compute}/locations/{_part(location)}/usages?api-version={USAGES_API}"))
     found = replace(found, quotas=tuple(_quotas(usages, {SPOT_CORES if state.is_spot else ALL_CORES}, cores=None)))
-    with errand("reading the VM sizes of", Action.READ_SIZES, pool):
+    with translate_refusals(pool_context("reading the VM sizes of", Action.READ_SIZES, pool)):
         region = quote(f"location eq '{location}'")
         sizes = items_of(client, f"{compute}/skus?api-version={SIZES_API}&$filter={region}")
         size = next((_size(item) for item in sizes if _is_size(item, state.vm_size)), None)
@@ -130,8 +130,8 @@ def _is_size(item: Mapping[str, Any], name: str) -> bool:
 
 
 def _size(item: Mapping[str, Any]) -> _Size:
-    told = {str(capability.get("name")): capability.get("value") for capability in item.get("capabilities") or ()}
-    cores = max(1, math.ceil(float(told.get("vCPUs") or 1)))
+    values = {str(capability.get("name")): capability.get("value") for capability in item.get("capabilities") or ()}
+    cores = max(1, math.ceil(float(values.get("vCPUs") or 1)))
     return _Size(family=str(item.get("family", "")).lower(), cores=cores)
 
 

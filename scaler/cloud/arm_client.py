@@ -10,9 +10,10 @@ from azure.core.rest import HttpRequest, HttpResponse
 from azure.mgmt.containerservice import ContainerServiceClient
 
 from scaler.cloud.arm_budget import ArmBudget, ArmCall
-from scaler.cloud.arm_errors import retry_after_of
 from shared.cloud.arm_endpoint import ArmAuthentication
+from shared.cloud.arm_errors import DEFAULT_RETRY_AFTER
 from shared.cloud.http_client import DEFAULT_LIMITS, HttpLimits, policies_of, timeouts_of
+from shared.cloud.retry_after import read_retry_after
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -37,7 +38,8 @@ class CountedCalls(HTTPPolicy[HttpRequest, HttpResponse]):
         self._budget.take(call)
         response = self.next.send(request)
         if response.http_response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-            self._budget.hold(call, retry_after_of(response.http_response))
+            wait = read_retry_after(response.http_response.headers)
+            self._budget.hold(call, wait or DEFAULT_RETRY_AFTER)
         return response
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from azure.core.polling import PollingMethod
 
 from scaler.cloud.agent_pool import provisioning_error_of, state_of
-from scaler.cloud.arm_errors import ArmError
 from scaler.core.pool import Provisioning
 from scaler.ports import OperationOutcome, OperationStatus
-from shared.errors import CloudError, QuotaExceeded
+from shared.cloud.arm_errors import ArmError
+from shared.errors import CloudError, PoolNotFound, QuotaExceeded
 
 if TYPE_CHECKING:
     from azure.mgmt.containerservice.models import AgentPool
@@ -103,7 +103,9 @@ def _cause(error: ArmError) -> type[CloudError]:
     One that was accepted cannot fail for another one in progress: there ``OperationNotAllowed`` is Compute's word for
     quota.
     """
-    return QuotaExceeded if error.is_operation_not_allowed else error.kind or CloudError
+    if error.is_operation_not_allowed:
+        return QuotaExceeded
+    return error.kind(missing=PoolNotFound) or CloudError
 
 
 def _instant(value: object) -> datetime | None:

@@ -6,6 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from azure.core.credentials import AccessToken
+from azure.core.exceptions import ClientAuthenticationError
 
 from shared.cloud.http_client import HttpLimits
 from shared.errors import (
@@ -19,9 +21,10 @@ from shared.errors import (
     WorkspaceNotFound,
 )
 from tests.fakes.azure_ml import CLUSTER, FakeAzureMl, Fault, fake_azure_ml
-from tests.fakes.azure_ml_backends import await_end, rest_jobs, sdk_jobs, tiny_app, use_proxy
-from training.cloud.sdk_jobs import SdkOptions
+from tests.fakes.azure_ml_backends import await_end, rest_jobs, sdk_jobs, tiny_app, use_proxy, workspace
+from training.cloud.sdk_jobs import SdkJobs, SdkOptions
 from training.ports import Job, JobPhase, RetrainingJobs
+from training.snapshot import snapshot_of
 
 STATUSES = {401: Forbidden, 403: Forbidden, 429: Throttled, 503: Transient, None: Transient}
 SDK_CALLS = ("workspace", "compute", "snapshot_latest", "snapshot_blobs", "blob", "snapshot", "submit")
@@ -29,6 +32,14 @@ IMPATIENT = SdkOptions(
     compute=CLUSTER, experiment="mlopspython", deadline_s=20, limits=HttpLimits(read=timedelta(seconds=2))
 )
 REST_CALLS = ("workspace", "compute", "asset", "code_upload", "blob", "asset_put", "job_put")
+
+
+class NobodysCredential:
+    """A credential that cannot sign in."""
+
+    def get_token(self, *_: str, **__: object) -> AccessToken:
+        message = "no identity here"
+        raise ClientAuthenticationError(message)
 
 
 @pytest.fixture(scope="module")
@@ -241,3 +252,12 @@ def test_a_published_pipeline_that_is_missing_is_told(fresh: FakeAzureMl, app: P
 
     with sdk_jobs(app, fresh, options) as jobs, pytest.raises(CloudError):
         jobs.submit(job(fresh))
+
+
+def test_an_app_without_an_identity_is_told_so_whatever_it_asks(app: Path) -> None:
+    jobs = SdkJobs(workspace(), NobodysCredential(), lambda: snapshot_of(app), IMPATIENT, {})
+
+    with pytest.raises(Forbidden, match="reading job one: no identity could sign in"):
+        jobs.state("one")
+    with pytest.raises(Forbidden, match="canceling job one: no identity could sign in"):
+        jobs.cancel("one")

@@ -6,17 +6,18 @@ import re
 import shlex
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from azure.core.exceptions import AzureError, HttpResponseError
+from azure.core.exceptions import AzureError
 from azure.storage.blob import ContainerClient
 
+from shared.cloud.arm_errors import CallContext, translate
 from shared.cloud.azure_blobs import storage_options
 from shared.cloud.http_client import HttpLimits, timeouts_of
 from shared.errors import CloudError
-from training.cloud.aml_errors import Answer, Errand, of_job, of_submitting, translated
-from training.cloud.workspace import Deadline, Workspace
+from training.cloud.workspace import Deadline, Workspace, job_context, submit_context
 from training.ports import Job, JobPhase, JobState
 from training.snapshot import Snapshot, python_version
 
@@ -57,11 +58,11 @@ class RestJobs:
 
     def submit(self, job: Job) -> None:
         """See :meth:`training.ports.RetrainingJobs.submit`."""
-        deadline, errand = self._workspace.deadline(), of_submitting(job.run_id)
+        deadline, context = self._workspace.deadline(), submit_context(job.run_id)
         self._workspace.require_compute(self._compute, deadline)
         snapshot = self._snapshot()
-        code = self._code(snapshot, errand, deadline)
-        environment = self._environment(snapshot, errand, deadline)
+        code = self._code(snapshot, context, deadline)
+        environment = self._environment(snapshot, context, deadline)
         command = shlex.join(("python", *job.arguments))
         properties: dict[str, Any] = {
             "jobType": "Command",
@@ -77,12 +78,12 @@ class RestJobs:
             "identity": {"identityType": "Managed"},
             "limits": {"jobLimitsType": "Command", "timeout": LONGEST_JOB},
         }
-        self._workspace.call("PUT", f"/jobs/{job.run_id}", errand, deadline, {"properties": properties})
+        self._workspace.call("PUT", f"/jobs/{job.run_id}", context, deadline, {"properties": properties})
 
     def state(self, run_id: str) -> JobState:
         """See :meth:`training.ports.RetrainingJobs.state`."""
-        errand = of_job("reading", run_id)
-        about = self._workspace.call("GET", f"/jobs/{run_id}", errand, self._workspace.deadline())["properties"]
+        context = job_context("reading", run_id)
+        about = self._workspace.call("GET", f"/jobs/{run_id}", context, self._workspace.deadline())["properties"]
         phase = PHASES.get(about["status"], JobPhase.RUNNING)
         studio = ((about.get("services") or {}).get("Studio") or {}).get("endpoint") or ""
         history = about.get("properties") or {}
@@ -98,24 +99,24 @@ class RestJobs:
         """See :meth:`training.ports.RetrainingJobs.cancel`."""
         if self.state(run_id).phase.is_over:
             return
-        errand = of_job("canceling", run_id)
-        self._workspace.call("POST", f"/jobs/{run_id}/cancel", errand, self._workspace.deadline())
+        context = job_context("canceling", run_id)
+        self._workspace.call("POST", f"/jobs/{run_id}/cancel", context, self._workspace.deadline())
 
-    def _code(self, snapshot: Snapshot, errand: Errand, deadline: Deadline) -> str:
+    def _code(self, snapshot: Snapshot, context: CallContext, deadline: Deadline) -> str:
         """Return the id of the code asset of this content, uploading it if Azure ML has none yet."""
         path = f"/codes/forescale-{snapshot.digest[:32]}/versions/1"
         try:
-            self._workspace.call("GET", path, Errand(doing=errand.doing, missing=_AssetMissing), deadline)
+            self._workspace.call("GET", path, replace(context, missing=_AssetMissing), deadline)
         except _AssetMissing:
-            asked = {"pendingUploadType": "TemporaryBlobReference"}
-            told = self._workspace.call("POST", f"{path}/startPendingUpload", errand, deadline, asked)
-            place = told["blobReferenceForConsumption"]
-            _upload(snapshot, place["credential"]["sasUri"], errand, deadline)
+            wanted = {"pendingUploadType": "TemporaryBlobReference"}
+            upload = self._workspace.call("POST", f"{path}/startPendingUpload", context, deadline, wanted)
+            place = upload["blobReferenceForConsumption"]
+            _upload(snapshot, place["credential"]["sasUri"], context, deadline)
             asset = {"properties": {"codeUri": place["blobUri"], "isAnonymous": False}}
-            self._workspace.call("PUT", path, errand, deadline, asset)
+            self._workspace.call("PUT", path, context, deadline, asset)
         return f"{self._workspace.name.path}{path}"
 
-    def _environment(self, snapshot: Snapshot, errand: Errand, deadline: Deadline) -> str:
+    def _environment(self, snapshot: Snapshot, context: CallContext, deadline: Deadline) -> str:
         """Return the id of the environment of these requirements; a PUT of the same version changes nothing."""
         conda = {
             "name": ENVIRONMENT,
@@ -127,9 +128,9 @@ class RestJobs:
         path = f"/environments/{ENVIRONMENT}/versions/{version}"
         body = {"properties": {"image": BASE_IMAGE, "condaFile": written, "osType": "Linux"}}
         try:
-            self._workspace.call("GET", path, Errand(doing=errand.doing, missing=_AssetMissing), deadline)
+            self._workspace.call("GET", path, replace(context, missing=_AssetMissing), deadline)
         except _AssetMissing:
-            self._workspace.call("PUT", path, errand, deadline, body)
+            self._workspace.call("PUT", path, context, deadline, body)
         return f"{self._workspace.name.path}{path}"
 
 
@@ -137,20 +138,17 @@ class _AssetMissing(CloudError):
     """The asset is not there yet: the way to make it."""
 
 
-def _upload(snapshot: Snapshot, container_sas_url: str, errand: Errand, deadline: Deadline) -> None:
+def _upload(snapshot: Snapshot, container_sas_url: str, context: CallContext, deadline: Deadline) -> None:
     def put(item: tuple[str, bytes]) -> None:
-        limits = UPLOAD_LIMITS.within(deadline.left_s(errand.doing))
+        limits = UPLOAD_LIMITS.within(deadline.left_s(str(context)))
         container.upload_blob(item[0], item[1], overwrite=True, **timeouts_of(limits))
 
     with ContainerClient.from_container_url(container_sas_url, **storage_options(UPLOAD_LIMITS)) as container:
         try:
             with ThreadPoolExecutor(SIDE_BY_SIDE) as side_by_side:
                 list(side_by_side.map(put, snapshot.files.items()))
-        except HttpResponseError as exc:
-            answer = Answer(status=exc.status_code, code=str(getattr(exc, "error_code", "") or ""))
-            raise translated(answer, Errand(doing=f"{errand.doing}: uploading its code")) from exc
         except AzureError as exc:
-            raise translated(Answer(message=type(exc).__name__), errand) from exc
+            raise translate(exc, replace(context, doing="uploading the code of")) from exc
 
 
 def instant(text: str | None) -> datetime | None:

@@ -1,7 +1,7 @@
 """Training jobs through azureml-core (SDK v1), which lives in a process of its own.
 
-The SDK weighs 200 MB in memory, writes to HOME, retries for minutes and cannot be told to stop. In its own process
-it can: HOME is a temporary folder, the retries are short, a call that takes too long ends with the process, and the
+The SDK weighs 200 MB in memory, writes to HOME, retries for minutes and cannot be stopped. In its own process
+it can be: HOME is a temporary folder, the retries are short, a call that takes too long ends with the process, and the
 app that sizes pools never imports it. It ends by itself when nobody asked anything for two minutes.
 """
 
@@ -17,12 +17,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shared.cloud.arm_errors import CallContext, Refusal, error_for, translate_refusals
 from shared.cloud.http_client import DEFAULT_LIMITS, HttpLimits
 from shared.errors import Transient
 from shared.settings import Cloud
-from training.cloud.aml_errors import Answer, Errand, of_job, of_submitting, translated
 from training.cloud.rest_jobs import BASE_IMAGE, PHASES, instant
-from training.cloud.workspace import DEADLINE_S, Workspace
+from training.cloud.workspace import DEADLINE_S, Workspace, job_context, submit_context
 from training.ports import Job, JobPhase, JobState
 from training.snapshot import Snapshot, python_version
 
@@ -69,13 +69,13 @@ class SdkJobs:
 
     def submit(self, job: Job) -> None:
         """See :meth:`training.ports.RetrainingJobs.submit`; workspace and cluster are looked at before the SDK is."""
-        deadline, errand = self._workspace.deadline(), of_submitting(job.run_id)
+        deadline, context = self._workspace.deadline(), submit_context(job.run_id)
         self._process.warm_up()
         self._workspace.require_compute(self._options.compute, deadline)
-        left_s = min(deadline.left_s(errand.doing), self._options.deadline_s)
+        left_s = min(deadline.left_s(str(context)), self._options.deadline_s)
         with tempfile.TemporaryDirectory(prefix="forescale-job-") as folder:
             self._snapshot().write_to(Path(folder))
-            told = {
+            arguments = {
                 "run_id": job.run_id,
                 "tags": dict(job.tags),
                 "command": ["python", *job.arguments],
@@ -84,31 +84,35 @@ class SdkJobs:
                 "base_image": BASE_IMAGE,
                 "python": python_version(),
             }
-            self._call("submit", told, errand, left_s)
+            self._call("submit", arguments, context, left_s)
 
     def state(self, run_id: str) -> JobState:
         """See :meth:`training.ports.RetrainingJobs.state`."""
-        errand = of_job("reading", run_id)
-        told = self._call("state", {"run_id": run_id}, errand, self._options.deadline_s)
+        context = job_context("reading", run_id)
+        found = self._call("state", {"run_id": run_id}, context, self._options.deadline_s)
         return JobState(
-            phase=PHASES.get(told["status"], JobPhase.RUNNING),
-            detail=told["detail"],
-            started_at=instant(told["started_at"]),
-            ended_at=instant(told["ended_at"]),
-            portal_url=told["portal_url"],
+            phase=PHASES.get(found["status"], JobPhase.RUNNING),
+            detail=found["detail"],
+            started_at=instant(found["started_at"]),
+            ended_at=instant(found["ended_at"]),
+            portal_url=found["portal_url"],
         )
 
     def cancel(self, run_id: str) -> None:
         """See :meth:`training.ports.RetrainingJobs.cancel`."""
-        self._call("cancel", {"run_id": run_id}, of_job("canceling", run_id), self._options.deadline_s)
+        self._call("cancel", {"run_id": run_id}, job_context("canceling", run_id), self._options.deadline_s)
 
     def close(self) -> None:
         """End the SDK's process."""
         self._process.close()
 
-    def _call(self, operation: str, arguments: Mapping[str, Any], errand: Errand, timeout_s: float) -> dict[str, Any]:
+    def _call(
+        self, operation: str, arguments: Mapping[str, Any], context: CallContext, timeout_s: float
+    ) -> dict[str, Any]:
         cloud, *audiences = AUDIENCES[self._options.cloud]
         scopes = {audience: f"{audience.rstrip('/')}/.default" for audience in audiences}
+        with translate_refusals(context):
+            tokens = {audience: self._credential.get_token(scope).token for audience, scope in scopes.items()}
         asked = {
             "operation": operation,
             "workspace": asdict(self._workspace.name),
@@ -117,13 +121,13 @@ class SdkJobs:
             "pipeline": self._options.pipeline,
             "cloud": cloud,
             "timeouts_s": [self._options.limits.connect.total_seconds(), self._options.limits.read.total_seconds()],
-            "tokens": {audience: self._credential.get_token(scope).token for audience, scope in scopes.items()},
+            "tokens": tokens,
             "arguments": arguments,
         }
-        told = self._process.ask(asked, errand.doing, timeout_s)
-        if "error" in told:
-            raise translated(Answer(**told["error"]), errand)
-        done: dict[str, Any] = told["done"]
+        answer = self._process.ask(asked, str(context), timeout_s)
+        if "error" in answer:
+            raise error_for(Refusal.from_json(answer["error"]), context)
+        done: dict[str, Any] = answer["done"]
         return done
 
 
@@ -147,7 +151,7 @@ class _SdkProcess:
             try:
                 return running.ask(asked, timeout_s)
             except (TimeoutError, OSError) as exc:
-                ending = running.told_at_the_end
+                ending = running.last_words
                 self.close()
                 msg = f"{doing}: Azure ML gave no answer within {timeout_s:.0f} s{ending}"
                 raise Transient(msg) from exc
@@ -192,7 +196,7 @@ class _Running:
         return self._process.poll() is not None
 
     @property
-    def told_at_the_end(self) -> str:
+    def last_words(self) -> str:
         """The last line of its log, if it ended by itself."""
         if not self.has_ended:
             return ""
@@ -211,8 +215,8 @@ class _Running:
         if not line:
             self._process.wait(timeout=5)
             raise BrokenPipeError
-        told: dict[str, Any] = json.loads(line)
-        return told
+        answer: dict[str, Any] = json.loads(line)
+        return answer
 
     def close(self) -> None:
         """End it at once: what it was doing is either done or was never accepted."""

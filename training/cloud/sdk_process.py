@@ -1,7 +1,7 @@
 """The process that holds azureml-core: answers each line of JSON on standard input with one on standard output.
 
 What the SDK raises often carries neither status nor code. So the one place through which all its HTTP goes is
-watched: the last answer that said no is what a failure is told by.
+watched: the last answer that said no tells what went wrong.
 """
 
 import importlib
@@ -11,7 +11,6 @@ import queue
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TextIO
@@ -20,7 +19,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
-from training.cloud.aml_errors import Answer, error_in, seconds_in
+from shared.cloud.arm_errors import ArmError, Refusal
 
 IDLE_S = 120.0
 PASSING_FAILURES = 3
@@ -41,7 +40,7 @@ class _Wire:
     """Watches every HTTP answer of this process, and bounds how long and how often it is asked."""
 
     def __init__(self, give_up: Callable[[], None]) -> None:
-        self.refusal: Answer | None = None
+        self.refusal: Refusal | None = None
         self.accepted = False
         self._give_up = give_up
         self._passing = 0
@@ -74,18 +73,18 @@ class _Wire:
         try:
             response = self._send(session, request, **options)
         except requests.RequestException as exc:
-            self._refused(Answer(message=type(exc).__name__))
+            self._refused(Refusal(error=ArmError(message=f"got no complete answer: {type(exc).__name__}")))
             raise
         submits = any(part in str(request.url) for part in SUBMITTED)
         if submits and (response.ok or response.status_code == HTTPStatus.CONFLICT):
             self.accepted = True  # now, or under this id before
         if response.status_code >= HTTPStatus.BAD_REQUEST:
-            self._refused(_answer(response))
+            self._refused(Refusal.from_answer(response.status_code, response.headers, _json(response)))
         return response
 
-    def _refused(self, answer: Answer) -> None:
-        self.refusal = answer
-        self._passing += answer.passing or answer.status == HTTPStatus.TOO_MANY_REQUESTS
+    def _refused(self, refusal: Refusal) -> None:
+        self.refusal = refusal
+        self._passing += refusal.is_passing or refusal.status == HTTPStatus.TOO_MANY_REQUESTS
         if self._passing < PASSING_FAILURES:
             return
         if threading.current_thread() is not threading.main_thread():
@@ -102,7 +101,7 @@ class _Sdk:
         self._workspaces: dict[str, Any] = {}
 
     def answer(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Do what was asked: ``{"done": …}``, or ``{"error": …}`` with the fields of an ``Answer``."""
+        """Do what was asked: ``{"done": …}``, or ``{"error": …}`` with the fields of a ``Refusal``."""
         connect_s, read_s = asked["timeouts_s"]
         self._wire.begin((connect_s, read_s))
         self._tokens.update(asked["tokens"])
@@ -114,7 +113,7 @@ class _Sdk:
         try:
             done = operations[asked["operation"]](self._workspace(asked), asked, asked["arguments"])
         except _RunMissing:
-            return {"error": asdict(Answer(status=HTTPStatus.NOT_FOUND, code="NotFound"))}
+            return {"error": _refusal(HTTPStatus.NOT_FOUND, "NotFound").to_json()}
         except (Exception, _GaveUp) as exc:  # noqa: BLE001 - the SDK raises a dozen kinds; what they mean is on the wire
             return _failed(self._wire, code=type(exc).__name__, submitting=asked["operation"] == "submit")
         return {"done": done}
@@ -132,29 +131,31 @@ class _Sdk:
             )
         return self._workspaces[key]
 
-    def _submit(self, workspace: Any, asked: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401
+    def _submit(self, workspace: Any, asked: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401
         from azureml.core import Environment, Experiment, ScriptRunConfig  # noqa: PLC0415
 
         if asked["pipeline"]:
-            return _submit_pipeline(workspace, asked, told)
+            return _submit_pipeline(workspace, asked, arguments)
         environment = Environment.from_pip_requirements(
-            "forescale-training", str(Path(told["folder"]) / "requirements.txt")
+            "forescale-training", str(Path(arguments["folder"]) / "requirements.txt")
         )
-        environment.python.conda_dependencies.set_python_version(told["python"])
-        environment.docker.base_image = told["base_image"]
-        environment.environment_variables = dict(told["environment"])
+        environment.python.conda_dependencies.set_python_version(arguments["python"])
+        environment.docker.base_image = arguments["base_image"]
+        environment.environment_variables = dict(arguments["environment"])
         config = ScriptRunConfig(
-            source_directory=told["folder"],
-            command=list(told["command"]),
+            source_directory=arguments["folder"],
+            command=list(arguments["command"]),
             compute_target=asked["compute"],
             environment=environment,
             max_run_duration_seconds=7200,
         )
-        Experiment(workspace, asked["experiment"]).submit(config, run_id=told["run_id"], tags=dict(told["tags"]))
+        Experiment(workspace, asked["experiment"]).submit(
+            config, run_id=arguments["run_id"], tags=dict(arguments["tags"])
+        )
         return {}
 
-    def _state(self, workspace: Any, asked: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401
-        run = _run(workspace, asked, told["run_id"])
+    def _state(self, workspace: Any, asked: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401
+        run = _run(workspace, asked, arguments["run_id"])
         details = run.get_details()
         error = ((details.get("error") or {}).get("error") or {}).get("message") or ""
         return {
@@ -165,8 +166,8 @@ class _Sdk:
             "portal_url": run.get_portal_url(),
         }
 
-    def _cancel(self, workspace: Any, asked: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401
-        run = _run(workspace, asked, told["run_id"])
+    def _cancel(self, workspace: Any, asked: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401
+        run = _run(workspace, asked, arguments["run_id"])
         if run.get_status() not in ENDED:
             run.cancel()
         return {}
@@ -174,10 +175,10 @@ class _Sdk:
 
 def _failed(wire: _Wire, *, code: str, submitting: bool) -> dict[str, Any]:
     """Tell a failed operation by what was seen on the wire; a job that was accepted, now or before, is done."""
-    refusal = wire.refusal or Answer(status=HTTPStatus.BAD_REQUEST, code=code)
+    refusal = wire.refusal or _refusal(HTTPStatus.BAD_REQUEST, code)
     if submitting and wire.accepted:
         return {"done": {}}
-    return {"error": asdict(refusal)}
+    return {"error": refusal.to_json()}
 
 
 def _run(workspace: Any, asked: Mapping[str, Any], run_id: str) -> Any:  # noqa: ANN401
@@ -192,19 +193,19 @@ def _run(workspace: Any, asked: Mapping[str, Any], run_id: str) -> Any:  # noqa:
     return found[0]
 
 
-def _submit_pipeline(workspace: Any, asked: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401
+def _submit_pipeline(workspace: Any, asked: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401
     """Start a published pipeline through its endpoint, once: a run with our tag is looked for before.
 
     The service names such a run itself. The tags travel with the request, so no run of ours is ever without them.
     """
     from azureml.pipeline.core import PublishedPipeline  # noqa: PLC0415 - an optional package
 
-    if _tagged(workspace, asked["experiment"], told["run_id"]):
+    if _tagged(workspace, asked["experiment"], arguments["run_id"]):
         return {}
     found = [one for one in PublishedPipeline.list(workspace) if one.name == asked["pipeline"]]
     if not found:
         raise LookupError(asked["pipeline"])
-    body = {"ExperimentName": asked["experiment"], "RunSource": "forescale", "tags": dict(told["tags"])}
+    body = {"ExperimentName": asked["experiment"], "RunSource": "forescale", "tags": dict(arguments["tags"])}
     signed = workspace._auth.get_authentication_header()  # noqa: SLF001 - the way the SDK's documentation shows
     requests.post(found[0].endpoint, json=body, headers=signed, timeout=60).raise_for_status()
     return {}
@@ -216,14 +217,16 @@ def _tagged(workspace: Any, experiment: str, run_id: str) -> list[Any]:  # noqa:
     return list(Experiment(workspace, experiment).get_runs(tags={"forescale_run_id": run_id}))
 
 
-def _answer(response: requests.Response) -> Answer:
+def _refusal(status: HTTPStatus, code: str) -> Refusal:
+    return Refusal(status=status, error=ArmError(code=code, nested=(code,)))
+
+
+def _json(response: requests.Response) -> object:
     try:
-        body = response.json()
-    except ValueError:
-        body = None
-    code, message = error_in(body)
-    retry_after_s = seconds_in(response.headers.get("Retry-After"))
-    return Answer(status=response.status_code, code=code, message=message, retry_after_s=retry_after_s)
+        body: object = response.json()
+    except (ValueError, RecursionError):
+        return None
+    return body
 
 
 def main() -> int:
@@ -231,8 +234,8 @@ def main() -> int:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what the SDK prints goes to the log
 
-    def tell(told: Mapping[str, Any]) -> None:
-        answers.write(json.dumps(told) + "\n")
+    def tell(answer: Mapping[str, Any]) -> None:
+        answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
     def give_up() -> None:

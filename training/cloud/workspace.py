@@ -6,21 +6,13 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from azure.core.exceptions import AzureError, ClientAuthenticationError
+from azure.core.exceptions import AzureError
 from azure.core.rest import HttpRequest, HttpResponse
 
 from shared.cloud.arm_endpoint import ArmAuthentication
+from shared.cloud.arm_errors import CallContext, Refusal, error_for, translate
 from shared.cloud.http_client import DEFAULT_LIMITS, TIME_LEFT_S, HttpLimits, http_client
-from shared.errors import ComputeNotFound, Forbidden, QuotaExceeded, Transient
-from training.cloud.aml_errors import (
-    Answer,
-    Errand,
-    error_in,
-    of_compute,
-    of_workspace,
-    seconds_in,
-    translated,
-)
+from shared.errors import CloudError, ComputeNotFound, JobNotFound, QuotaExceeded, Transient, WorkspaceNotFound
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -29,6 +21,12 @@ if TYPE_CHECKING:
 
 API_VERSION = "2025-09-01"
 """learn.microsoft.com/rest/api/azureml: a stable version, which the sovereign clouds have as well."""
+ROLE = "the role 'AzureML Data Scientist' on the workspace"
+"""The built-in role that may submit, read and cancel jobs.
+
+Source: learn.microsoft.com/azure/role-based-access-control/built-in-roles/ai-machine-learning.
+"""
+_SETTINGS = "check FORESCALE_AML_SUBSCRIPTION_ID, FORESCALE_AML_RESOURCE_GROUP and FORESCALE_AML_WORKSPACE"
 DEADLINE_S = 75
 """The longest that submitting may take, so that the HTTP caller (who is cut off at 230 s) hears of it."""
 
@@ -93,12 +91,12 @@ class Workspace:
         Raises :class:`~shared.errors.WorkspaceNotFound`, :class:`~shared.errors.ComputeNotFound`,
         :class:`~shared.errors.QuotaExceeded` and the errors of every call.
         """
-        self.call("GET", "", of_workspace(self.name.name), deadline)
-        errand = of_compute(compute)
-        found = self.call("GET", f"/computes/{quote(compute)}", errand, deadline)
+        self.call("GET", "", workspace_context(self.name.name), deadline)
+        context = compute_context(compute)
+        found = self.call("GET", f"/computes/{quote(compute)}", context, deadline)
         about = found.get("properties", {})
         if about.get("provisioningState") == "Failed":
-            msg = f"compute cluster {compute!r} failed to be provisioned: {errand.remedy}"
+            msg = f"compute cluster {compute!r} failed to be provisioned: {context.remedy}"
             raise ComputeNotFound(msg)
         scale = (about.get("properties") or {}).get("scaleSettings") or {}
         if scale and not scale.get("maxNodeCount"):
@@ -106,33 +104,54 @@ class Workspace:
             raise QuotaExceeded(msg)
 
     def call(
-        self, method: str, path: str, errand: Errand, deadline: Deadline, body: Mapping[str, Any] | None = None
+        self, method: str, path: str, context: CallContext, deadline: Deadline, body: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:  # fmt: skip
         """Make one call below the workspace's path and return its JSON; a read that fails in passing is tried again."""
         url = f"{self._base}{self.name.path}{path}?api-version={API_VERSION}"
         request = HttpRequest(method, url, json=body) if body is not None else HttpRequest(method, url)
-        options: dict[str, Any] = {TIME_LEFT_S: lambda: deadline.left_s(errand.doing)}
+        options: dict[str, Any] = {TIME_LEFT_S: lambda: deadline.left_s(str(context))}
         try:
             response = self._client.send_request(request, **options)
-        except ClientAuthenticationError as exc:
-            msg = f"{errand.doing}: no identity could sign in: {exc.message}"
-            raise Forbidden(msg) from exc
         except AzureError as exc:
-            raise translated(Answer(message=type(exc).__name__), errand) from exc
+            raise translate(exc, context) from exc
+        body = _json(response)
         if response.status_code >= HTTPStatus.BAD_REQUEST:
-            raise translated(_answer(response), errand)
-        return _json(response)
+            raise error_for(Refusal.from_answer(response.status_code, response.headers, body), context)
+        return body
+
+
+def workspace_context(name: str) -> CallContext:
+    """Return the context of reading the workspace."""
+    return CallContext(
+        doing="reading", target=f"workspace {name!r}", right=ROLE, missing=WorkspaceNotFound, remedy=_SETTINGS
+    )
+
+
+def compute_context(name: str) -> CallContext:
+    """Return the context of reading the compute cluster."""
+    return CallContext(
+        doing="reading",
+        target=f"compute cluster {name!r}",
+        right=ROLE,
+        missing=ComputeNotFound,
+        remedy=f"create a compute cluster {name!r} with at least 0 to 1 nodes, or set FORESCALE_AML_COMPUTE to one",
+        parent=workspace_context(""),
+    )
+
+
+def job_context(doing: str, run_id: str, *, missing: type[CloudError] = JobNotFound) -> CallContext:
+    """Return the context of asking about a job that should be there."""
+    return CallContext(doing=doing, target=f"job {run_id}", right=ROLE, missing=missing, parent=workspace_context(""))
+
+
+def submit_context(run_id: str) -> CallContext:
+    """Return the context of starting a job; what is then not found is something that the job needs."""
+    return job_context("submitting", run_id, missing=CloudError)
 
 
 def _json(response: HttpResponse) -> dict[str, Any]:
     try:
-        told = response.json()
-    except ValueError:
+        body = response.json()
+    except (ValueError, RecursionError):
         return {}
-    return told if isinstance(told, dict) else {}
-
-
-def _answer(response: HttpResponse) -> Answer:
-    code, message = error_in(_json(response))
-    retry_after_s = seconds_in(response.headers.get("Retry-After"))
-    return Answer(status=response.status_code, code=code, message=message, retry_after_s=retry_after_s)
+    return body if isinstance(body, dict) else {}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from scaler.core.memory import Memory, Step
+from scaler.core.memory import Memory, ResponseTimeStep
 from shared.errors import BlobChanged, BlobNotFound, ConfigurationError, ModelRefused
 from shared.json_blob import TRIES, JsonBlob, Unreadable
 from shared.local.directory_blobs import DirectoryBlobs
@@ -89,7 +89,7 @@ def test_an_unchanged_document_is_not_read_again(counted: JsonBlob[Count]) -> No
 
 
 def test_a_dataclass_of_plain_values_is_a_document_too(blobs: DirectoryBlobs) -> None:
-    memory = Memory(step=Step(interval_utc=NOW, to_nodes=2))
+    memory = Memory(response_time_step=ResponseTimeStep(interval_utc=NOW, to_nodes=2))
     stored_memory = JsonBlob(blobs=blobs, name="state/web.json", kind=Memory, remedy="")
 
     stored_memory.write(memory, if_etag=None)
