@@ -6,24 +6,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scaler.explain import explain
-from scaler.preflight import PoolCheck, check
+from scaler.preflight import PoolCheck, check_pools
 from scaler.record import Record
 from scaler.replay.from_file import Figures, demand_file, pool_for
 from scaler.replay.replay import replay
 from scaler.replay.report import rows, scorecard, write_steps
 from scaler.stores import DecisionLog
-from scaler.wiring import fan_out_of, node_pools_of, now, pool_inspector_of, pools_of
-from shared.cli import guarded, show_json, show_table, shown_progress
+from scaler.wiring import fan_out_of, node_pools_of, now, pool_inspector_of
+from shared.cli import run_command, show_json, show_progress, show_table
 from shared.errors import CloudError, ConfigurationError
-from shared.pools import Pool
 from shared.settings import load_settings
-from shared.wiring import blobs_of
+from shared.wiring import blobs_of, pools
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = _parser().parse_args(arguments)
-    return guarded(lambda: int(options.run(options)))
+    return run_command(lambda: int(options.run(options)))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _tick(options: argparse.Namespace) -> int:
     settings = load_settings()
-    records = fan_out_of(settings).run(_chosen(pools_of(settings), options.pool), now_utc=now(settings))
+    records = fan_out_of(settings).run(pools(settings, _named(options.pool)), now_utc=now(settings))
     if options.json:
         show_json([record.fields() for record in records])
     else:
@@ -65,22 +64,22 @@ def _tick(options: argparse.Namespace) -> int:
 def _pools(options: argparse.Namespace) -> int:
     settings = load_settings()
     if options.action == "check":
-        return _check(check(pools_of(settings), pool_inspector_of(settings)), as_json=options.json)
+        return _check(check_pools(pools(settings), pool_inspector_of(settings)), as_json=options.json)
     node_pools = node_pools_of(settings)
     rows = []
-    for pool in pools_of(settings):
+    for pool in pools(settings):
         try:
             state = node_pools.read(pool)
-            state_fields: dict[str, object] = {
+            shown: dict[str, object] = {
                 "nodes": state.nodes,
                 "scaled_field": state.scaled_field.value,
                 "configured_nodes": state.configured_nodes,
                 "state": state.provisioning.value,
             }
         except CloudError as exc:
-            state_fields = {"nodes": None, "scaled_field": None, "configured_nodes": None, "state": str(exc)}
+            shown = {"nodes": None, "scaled_field": None, "configured_nodes": None, "state": str(exc)}
         rows.append(
-            {"pool": pool.name, "mode": pool.mode.value, **state_fields, "limits": f"{pool.min_nodes}-{pool.max_nodes}"}
+            {"pool": pool.name, "mode": pool.mode.value, **shown, "limits": f"{pool.min_nodes}-{pool.max_nodes}"}
         )
     if options.json:
         show_json(rows)
@@ -107,7 +106,7 @@ def _check(checks: Sequence[PoolCheck], *, as_json: bool) -> int:
 def _explain(options: argparse.Namespace) -> int:
     settings = load_settings()
     log = DecisionLog(blobs_of(settings))
-    for pool in _chosen(pools_of(settings), options.pool):
+    for pool in pools(settings, _named(options.pool)):
         days = log.days(pool.name)
         if not days:
             msg = f"pool {pool.name!r} has no decisions yet: run a tick first"
@@ -130,7 +129,7 @@ def _replay(options: argparse.Namespace) -> int:
     history = demand_file(options.demand)
     figures = Figures(units_per_node=options.units_per_node, lead_time_min=options.lead_time_min, slo=options.slo)
     pool = pool_for(history, figures, path=options.demand)
-    with shown_progress("replaying") as progress:
+    with show_progress("replaying") as progress:
         replayed = replay(
             history,
             pool,
@@ -149,12 +148,8 @@ def _replay(options: argparse.Namespace) -> int:
     return 0
 
 
-def _chosen(pools: Sequence[Pool], name: str | None) -> list[Pool]:
-    chosen = [pool for pool in pools if name in {None, pool.name}]
-    if not chosen:
-        msg = f"there is no pool {name!r} in the pools file; it has {', '.join(pool.name for pool in pools)}"
-        raise ConfigurationError(msg)
-    return chosen
+def _named(name: str | None) -> tuple[str, ...]:
+    return (name,) if name else ()
 
 
 def _row(record: Record) -> dict[str, object]:

@@ -133,12 +133,12 @@ class ReadOnlyInspector:
             return Inspection(fault=str(exc))
 
 
-def check(pools: Sequence[Pool], inspector: PoolInspector) -> list[PoolCheck]:
+def check_pools(pools: Sequence[Pool], inspector: PoolInspector) -> list[PoolCheck]:
     """Inspect and judge every pool; writes nothing."""
-    return [judged(pool, inspector.inspect(pool)) for pool in pools]
+    return [_judge(pool, inspector.inspect(pool)) for pool in pools]
 
 
-def judged(pool: Pool, inspection: Inspection) -> PoolCheck:
+def _judge(pool: Pool, inspection: Inspection) -> PoolCheck:
     """Hold what was found against what the pools file asks for."""
     if inspection.state is None:
         findings = [Finding(severity=Severity.REFUSED, message=inspection.fault)]

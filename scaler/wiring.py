@@ -13,11 +13,10 @@ from scaler.stores import DecisionLog, MemoryStore
 from scaler.tick import Tick
 from shared.demand.archive import ArchivedDemand
 from shared.demand.blob_source import BlobDemandSource
-from shared.errors import BlobNotFound, ConfigurationError
 from shared.forecasting.store import ModelStore
-from shared.pools import POOLS_FILE, BlobDemand, Pool, read_pools
+from shared.pools import BlobDemand, Pool
 from shared.settings import Backend, Settings, load_settings
-from shared.wiring import blobs_of, clock_of
+from shared.wiring import blobs_of, clock_of, pools
 
 if TYPE_CHECKING:
     from scaler.ports import NodePools
@@ -30,22 +29,12 @@ def scale() -> list[Record]:
     Raises :class:`ConfigurationError` for settings or a pools file that are wrong, and what ``FanOut.run`` raises.
     """
     settings = load_settings()
-    return fan_out_of(settings).run(pools_of(settings), now_utc=now(settings))
+    return fan_out_of(settings).run(pools(settings), now_utc=now(settings))
 
 
 def now(settings: Settings) -> datetime:
     """Return the present instant by the clock that the settings choose."""
     return clock_of(settings)()
-
-
-def pools_of(settings: Settings) -> tuple[Pool, ...]:
-    """Read and check the pools file, anew each time: a change takes effect at the next tick."""
-    try:
-        blob = blobs_of(settings).read(POOLS_FILE)
-    except BlobNotFound as exc:
-        msg = f"{exc}: upload a pools file (docs/settings.md shows one)"
-        raise ConfigurationError(msg) from exc
-    return read_pools(blob.data)
 
 
 def fan_out_of(settings: Settings) -> FanOut:
@@ -90,12 +79,6 @@ def node_pools_of(settings: Settings) -> "NodePools":
     """Return the node pools that the settings choose."""
     if settings.backend is Backend.LOCAL:
         return SimulatedPools(blobs_of(settings), clock_of(settings))
-    from scaler.cloud.aks import AksNodePools  # noqa: PLC0415 - S4
-    from scaler.cloud.arm_budget import ArmBudget  # noqa: PLC0415 - S4
-    from scaler.cloud.arm_client import ArmClients  # noqa: PLC0415 - S4
-    from shared.cloud.arm_endpoint import arm_endpoint  # noqa: PLC0415 - S4
-    from shared.cloud.identity import app_credential  # noqa: PLC0415 - S4
+    from scaler.cloud.aks import aks_node_pools  # noqa: PLC0415 - S4
 
-    clock = clock_of(settings)
-    clients = ArmClients(arm_endpoint(settings), app_credential(settings), ArmBudget(clock))
-    return AksNodePools(clients, clock)
+    return aks_node_pools(settings)

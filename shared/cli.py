@@ -16,8 +16,8 @@ FAILED = 1
 INTERRUPTED = 130
 
 
-def guarded(command: Callable[[], int]) -> int:
-    """Run a command and return its exit code; what we refuse is one line on standard error, without a traceback."""
+def run_command(command: Callable[[], int]) -> int:
+    """Run a command and return its exit code; an error of ours is one line on standard error, without a traceback."""
     try:
         return command()
     except ForescaleError as exc:
@@ -42,23 +42,26 @@ def show_table(rows: Sequence[Mapping[str, object]], *, title: str = "", out: Co
     for column, value in rows[0].items():
         table.add_column(column, justify="right" if isinstance(value, int | float) else "left")
     for row in rows:
-        table.add_row(*(_told(value) for value in row.values()))
+        table.add_row(*(_format(value) for value in row.values()))
     console.print(table)
 
 
 @contextmanager
-def shown_progress(doing: str) -> Iterator[Callable[[int, int, str], None]]:
-    """Show a bar on standard error while the block runs; it is told what is done, the whole, and what is being done."""
+def show_progress(doing: str) -> Iterator[Callable[[int, int, str], None]]:
+    """Show a bar on standard error while the block runs.
+
+    It yields a function that takes how much is done, how much there is, and what is being done.
+    """
     with Progress(*Progress.get_default_columns(), console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(doing, total=None)
 
-        def told(done: int, total: int, now_doing: str) -> None:
+        def update(done: int, total: int, now_doing: str) -> None:
             bar.update(task, completed=done, total=total, description=f"{doing}: {now_doing}")
 
-        yield told
+        yield update
 
 
-def _told(value: object) -> str:
+def _format(value: object) -> str:
     if value is None:
         return "-"
     return f"{value:,.4g}" if isinstance(value, float) else str(value)

@@ -24,12 +24,12 @@ def validated(model: type[Model], data: object, *, name: str, spelled: Callable[
     try:
         return model.model_validate(data)
     except ValidationError as exc:
-        told = "; ".join(_told(fault, _keys_of(model), spelled) for fault in exc.errors())
-        msg = f"{name}: {told}"
+        faults = "; ".join(_describe(fault, _keys_of(model), spelled) for fault in exc.errors())
+        msg = f"{name}: {faults}"
         raise ConfigurationError(msg) from exc
 
 
-def _told(fault: Mapping[str, Any], known: frozenset[str], spelled: Callable[[str], str]) -> str:
+def _describe(fault: Mapping[str, Any], known: frozenset[str], spelled: Callable[[str], str]) -> str:
     path = _path(fault["loc"], known, spelled)
     if fault["type"] == "extra_forbidden":
         key = str(fault["loc"][-1])

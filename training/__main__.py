@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scaler.replay.from_file import Figures, demand_file, pool_for
-from shared.cli import FAILED, guarded, show_json, show_table, shown_progress
+from shared.cli import FAILED, run_command, show_json, show_progress, show_table
 from shared.demand.history import History
 from shared.errors import ConfigurationError, TrainingRefused
 from shared.forecasting.store import ModelStore
 from shared.pools import CapacitySizing, Pool
 from shared.settings import Settings, load_settings
-from shared.wiring import blobs_of, clock_of
+from shared.wiring import blobs_of, clock_of, pools
 from training.evaluation import FEWEST_INTERVALS
 from training.histories import training_history
 from training.job import is_failed
@@ -21,13 +21,13 @@ from training.retraining import new_run_id
 from training.rollback import rolled_back
 from training.selection import Wishes, compete
 from training.verdict import best_of
-from training.wiring import job_of, pools_named
+from training.wiring import job_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = _parser().parse_args(arguments)
-    return guarded(lambda: int(options.run(options)))
+    return run_command(lambda: int(options.run(options)))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,11 +63,11 @@ def _parser() -> argparse.ArgumentParser:
 def _fit(options: argparse.Namespace) -> int:
     """Train each pool; one that cannot be trained does not stop the others, but the exit code tells."""
     settings = load_settings()
-    pools = pools_named(settings, tuple(options.pool or ()))
+    chosen = pools(settings, options.pool or ())
     run_id = options.run_id or new_run_id(clock_of(settings)(), "by-hand")
-    with shown_progress("training") as progress:
+    with show_progress("training") as progress:
         wishes = Wishes(force=options.force, quick=options.quick, progress=progress)
-        told = job_of(settings).run(pools, run_id=run_id, wishes=wishes)
+        told = job_of(settings).run(chosen, run_id=run_id, wishes=wishes)
     if options.json:
         show_json(told.model_dump(mode="json"))
     else:
@@ -84,7 +84,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     """Show how every family would have done, on a file or on each pool's history."""
     told: list[dict[str, object]] = []
     for pool, history in _to_evaluate(options):
-        with shown_progress(pool.name) as progress:
+        with show_progress(pool.name) as progress:
             competition = compete(pool, history, progress=progress)
         if competition is None:
             msg = f"{pool.name}: {len(history)} intervals are too few to judge on ({FEWEST_INTERVALS} are needed)"
@@ -112,9 +112,7 @@ def _to_evaluate(options: argparse.Namespace) -> list[tuple[Pool, History]]:
         return [(pool_for(history, figures, path=options.demand), history)]
     settings = load_settings()
     now_utc = clock_of(settings)()
-    chosen = [
-        pool for pool in pools_named(settings, tuple(options.pool or ())) if isinstance(pool.sizing, CapacitySizing)
-    ]
+    chosen = [pool for pool in pools(settings, options.pool or ()) if isinstance(pool.sizing, CapacitySizing)]
     if not chosen:
         msg = "no pool chosen is sized by capacity: only those can be judged by nodes and misses"
         raise ConfigurationError(msg)
@@ -129,7 +127,7 @@ def _status(options: argparse.Namespace) -> int:
     settings = load_settings()
     store = ModelStore(blobs_of(settings))
     rows = []
-    for pool in pools_named(settings, tuple(options.pool or ())):
+    for pool in pools(settings, options.pool or ()):
         pointed = store.pointer(pool.name)
         serving = pointed[0].version if pointed else None
         rows += [
@@ -166,7 +164,7 @@ def _one_pool(settings: Settings, names: Sequence[str] | None) -> Pool:
     if names is None or len(set(names)) != 1:
         msg = "say which pool, and one only: --pool NAME"
         raise ConfigurationError(msg)
-    return pools_named(settings, tuple(names))[0]
+    return pools(settings, names)[0]
 
 
 if __name__ == "__main__":

@@ -9,14 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.errors import ConfigurationError, ModelRefused, RequestRefused
 from shared.forecasting.store import ModelStore
-from shared.http.problems import Reply
+from shared.http.reply import Reply
 from shared.settings import Settings
 from shared.validation import validated
-from shared.wiring import blobs_of, clock_of
+from shared.wiring import blobs_of, clock_of, pools
 from training.retraining import Report
 from training.rollback import rolled_back
 from training.runs import Ask
-from training.wiring import fresh_run_id, pools_named, retraining_of
+from training.wiring import fresh_run_id, retraining_of
 
 POLL_AFTER_S = 30
 MOST_KEY_CHARACTERS = 255
@@ -54,12 +54,12 @@ def retrain(settings: Settings, body: bytes, headers: Mapping[str, str]) -> Repl
     """Start a retraining, or return the one that is active for these pools; answers once the job is accepted."""
     asked = _parsed(RetrainBody, body)
     names = () if asked.pools == "all" else tuple(dict.fromkeys(asked.pools))
-    pools = pools_named(settings, names)
+    chosen = pools(settings, names)
     key = headers.get("idempotency-key", "").strip()
     if len(key) > MOST_KEY_CHARACTERS:
         msg = f"the Idempotency-Key has {len(key)} characters, {MOST_KEY_CHARACTERS} are allowed"
         raise RequestRefused(msg)
-    ask = Ask(pools=tuple(pool.name for pool in pools), reason=asked.reason, force=asked.force, key=key)
+    ask = Ask(pools=tuple(pool.name for pool in chosen), reason=asked.reason, force=asked.force, key=key)
     claim = retraining_of(settings).start(ask, run_id=fresh_run_id(settings))
     body_told = {**Report(run=claim.run).fields(), "started": claim.is_new, "already_running": claim.busy}
     return Reply(status=HTTPStatus.ACCEPTED, body=body_told, headers=_where(claim.run.run_id))
@@ -82,7 +82,7 @@ def retrain_list(settings: Settings) -> Reply:
 
 def models(settings: Settings, pool: str) -> Reply:
     """List a pool's versions, the newest first, and which one serves."""
-    name = pools_named(settings, (pool,))[0].name
+    name = pools(settings, (pool,))[0].name
     store = ModelStore(blobs_of(settings))
     pointed = store.pointer(name)
     versions = [_version(store, name, version) for version in reversed(store.versions(name))]
@@ -94,7 +94,7 @@ def models(settings: Settings, pool: str) -> Reply:
 def promote(settings: Settings, pool: str, body: bytes) -> Reply:
     """Let a published version serve."""
     asked = _parsed(PromoteBody, body)
-    name = pools_named(settings, (pool,))[0].name
+    name = pools(settings, (pool,))[0].name
     store = ModelStore(blobs_of(settings))
     pointer = store.promote(name, asked.version, now_utc=clock_of(settings)(), reason=asked.reason)
     return Reply(body={"pool": name, "serving": pointer.model_dump(mode="json")})
@@ -103,7 +103,7 @@ def promote(settings: Settings, pool: str, body: bytes) -> Reply:
 def rollback(settings: Settings, pool: str, body: bytes) -> Reply:
     """Let the version before the present one serve again."""
     asked = _parsed(RollbackBody, body)
-    name = pools_named(settings, (pool,))[0].name
+    name = pools(settings, (pool,))[0].name
     pointer = rolled_back(ModelStore(blobs_of(settings)), name, now_utc=clock_of(settings)(), reason=asked.reason)
     return Reply(body={"pool": name, "serving": pointer.model_dump(mode="json")})
 

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from scaler.stores import DecisionLog
-from shared.errors import ConfigurationError, PoolUnknown
+from shared.errors import ConfigurationError
 from shared.forecasting.store import ModelStore
-from shared.pools import POOLS_FILE, Pool, read_pools
 from shared.settings import Backend, RetrainingBackend, Settings, load_settings
-from shared.wiring import blobs_of, clock_of
+from shared.wiring import blobs_of, clock_of, pools
 from training.local.process_jobs import ProcessJobs
 from training.ports import NoTracker, RetrainingJobs, Tracker
 from training.results import Results
@@ -97,7 +96,7 @@ def job_of(settings: Settings) -> "TrainingJob":
 def watch_models() -> list[Watched]:
     """Look after every pool's model once, by the settings in the environment; raises what ``Watch.run`` raises."""
     settings = load_settings()
-    return watch_of(settings).run(pools_named(settings, ()))
+    return watch_of(settings).run(pools(settings))
 
 
 def watch_of(settings: Settings) -> Watch:
@@ -112,16 +111,6 @@ def watch_of(settings: Settings) -> Watch:
         clock=clock_of(settings),
         token=uuid4().hex,
     )
-
-
-def pools_named(settings: Settings, names: tuple[str, ...]) -> tuple[Pool, ...]:
-    """Return these pools of the pools file, or all of them for no names; raises :class:`PoolUnknown`."""
-    pools = read_pools(blobs_of(settings).read(POOLS_FILE).data)
-    unknown = [name for name in names if name not in {pool.name for pool in pools}]
-    if unknown:
-        msg = f"{POOLS_FILE} has no pool {unknown[0]!r}; it has {', '.join(pool.name for pool in pools)}"
-        raise PoolUnknown(msg)
-    return tuple(pool for pool in pools if not names or pool.name in names)
 
 
 def _tracker() -> Tracker:

@@ -13,9 +13,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dev.host.world import World, open_world
-from scaler.wiring import fan_out_of, now, pools_of, tick_of
+from scaler.wiring import fan_out_of, now, tick_of
 from shared.forecasting.store import ModelStore
 from shared.local.directory_blobs import DirectoryBlobs
+from shared.wiring import pools
 
 ROOT = Path(__file__).resolve().parents[2]
 WARM_TICKS = 3
@@ -51,10 +52,10 @@ def measured() -> TickCost:
     with tempfile.TemporaryDirectory() as directory:
         world = open_world(Path(directory), None, say=lambda _: None)
         fan_out = fan_out_of(world.settings)
-        pools = pools_of(world.settings)
+        served = pools(world.settings)
 
         def one_tick() -> None:
-            fan_out.run(pools, now_utc=now(world.settings))
+            fan_out.run(served, now_utc=now(world.settings))
 
         tick_wall_ms, tick_cpu_ms = _medians_ms(one_tick, warm=WARM_TICKS, times=TICKS)
         predict_cpu_ms, model_bytes, family = _prediction(world)
@@ -71,7 +72,7 @@ def measured() -> TickCost:
 
 def _prediction(world: World) -> tuple[float, int, str]:
     """Return the CPU milliseconds of one forecast, and the size and family of its model."""
-    pool = pools_of(world.settings)[0]
+    pool = pools(world.settings)[0]
     model = ModelStore(DirectoryBlobs(world.directory)).latest(pool.name)
     now_utc = now(world.settings)
     history = tick_of(world.settings).demand(pool).history(now_utc)

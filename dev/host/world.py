@@ -15,7 +15,6 @@ import numpy as np
 
 from dev.host.synthetic import synthetic_demand
 from scaler.stores import MemoryStore
-from scaler.wiring import pools_of
 from shared.clock import system_clock
 from shared.demand.csv_format import read_demand_csv, write_demand_csv
 from shared.demand.history import History
@@ -27,6 +26,7 @@ from shared.local.fast_clock import CLOCK_FILE, FastClock
 from shared.pools import POOLS_FILE, Pool, read_pools
 from shared.ports import Blobs
 from shared.settings import Backend, Settings
+from shared.wiring import pools
 from training.publish import fit, publish
 
 Say = Callable[[str], None]
@@ -146,7 +146,7 @@ def _wind_clock(settings: Settings, history: History) -> int:
 
     A replay that had reached the end of the demand begins again, with pools and memory as at first.
     """
-    pool = pools_of(settings)[0]
+    pool = pools(settings)[0]
     orders = MemoryStore(DirectoryBlobs(settings.local_dir)).load(pool.name)[0].orders
     begun = math.ceil((orders[-1].at - history.start_utc) / history.step) if orders else _replay_start(history)
     if begun >= len(history):

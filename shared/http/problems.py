@@ -1,9 +1,8 @@
-"""What an HTTP call is answered with, and the one place where our errors become ``application/problem+json``."""
+"""The one place where our errors become ``application/problem+json`` (RFC 9457), with a ``remedy`` for each."""
 
-import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
@@ -28,6 +27,7 @@ from shared.errors import (
     Transient,
     WorkspaceNotFound,
 )
+from shared.http.reply import Reply
 
 logger = logging.getLogger(__name__)
 
@@ -36,30 +36,15 @@ DEFAULT_RETRY_AFTER = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """A status, a JSON body and headers."""
-
-    status: int = HTTPStatus.OK
-    body: Mapping[str, Any] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
-    mimetype: str = "application/json"
-
-    @property
-    def text(self) -> str:
-        """The body as it travels."""
-        return json.dumps(self.body, default=str, allow_nan=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Kind:
     status: HTTPStatus
     name: str
     title: str
-    way_out: str
+    remedy: str
 
 
-def _kind(status: HTTPStatus, name: str, title: str, way_out: str) -> _Kind:
-    return _Kind(status=status, name=name, title=title, way_out=way_out)
+def _kind(status: HTTPStatus, name: str, title: str, remedy: str) -> _Kind:
+    return _Kind(status=status, name=name, title=title, remedy=remedy)
 
 
 KINDS: tuple[tuple[type[ForescaleError], _Kind], ...] = (
@@ -96,14 +81,14 @@ KINDS: tuple[tuple[type[ForescaleError], _Kind], ...] = (
     (ConfigurationError, _kind(HTTPStatus.SERVICE_UNAVAILABLE, "not-configured", "The app is not set up for this",
                                "Correct the app settings or files that the detail names.")),
 )  # fmt: skip
-"""The first kind that fits tells; children stand before their parents."""
+"""The first kind that fits decides; children stand before their parents."""
 UNEXPECTED = _kind(
     HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected", "Something went wrong", "The app's log has the traceback."
 )
 
 
-def answered(call: Callable[[], Reply]) -> Reply:
-    """Return the call's reply, or the problem that it met; the broad catch of every HTTP function."""
+def answer(call: Callable[[], Reply]) -> Reply:
+    """Make the call and return its reply, or the problem that it met; the broad catch of every HTTP function."""
     try:
         return call()
     except ForescaleError as exc:
@@ -129,11 +114,11 @@ def _problem(exc: ForescaleError) -> Reply:
 
 
 def _reply(kind: _Kind, detail: str, headers: Mapping[str, str], extra: Mapping[str, Any] | None = None) -> Reply:
-    told = {
+    body = {
         "type": f"urn:forescale:problem:{kind.name}",
         "title": kind.title,
         "status": int(kind.status),
         "detail": detail,
-        "way_out": kind.way_out,
+        "remedy": kind.remedy,
     }
-    return Reply(status=kind.status, body={**told, **(extra or {})}, headers=headers, mimetype=PROBLEM)
+    return Reply(status=kind.status, body={**body, **(extra or {})}, headers=headers, mimetype=PROBLEM)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scaler.__main__ import main as scaler
-from shared.cli import guarded, show_table
+from shared.cli import run_command, show_table
 from shared.clock import system_clock
 from shared.cloud.azure_blobs import AzureBlobs
 from shared.demand.csv_format import write_demand_csv
@@ -62,7 +62,7 @@ def test_every_answer_for_machines_is_json(local: DirectoryBlobs, capsys: pytest
 @pytest.mark.parametrize(
     ("command", "told"),
     [
-        pytest.param(["tick", "--pool", "wbe"], "there is no pool 'wbe' in the pools file; it has web", id="no pool"),
+        pytest.param(["tick", "--pool", "wbe"], "config/pools.json has no pool 'wbe'; it has web", id="no pool"),
         pytest.param(["explain"], "pool 'web' has no decisions yet: run a tick first", id="nothing to explain"),
         pytest.param(["replay", "missing.csv"], "missing.csv cannot be read as a CSV file", id="no file"),
     ],
@@ -119,7 +119,7 @@ def test_stopping_a_command_is_no_error() -> None:
     def stopped() -> int:
         raise KeyboardInterrupt
 
-    assert guarded(stopped) == 130
+    assert run_command(stopped) == 130
 
 
 def test_a_table_without_rows_says_so(capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,7 +28,7 @@ from shared.local.directory_blobs import DirectoryBlobs
 from shared.pools import POOLS_FILE
 from shared.ports import Blobs
 from shared.settings import Settings, load_settings
-from shared.wiring import blobs_of, clock_of
+from shared.wiring import blobs_of, clock_of, pools
 from tests.builders import history, pool_json, pools_file, workshop_json
 from tests.fakes.azure_ml import CLUSTER, GROUP, SUBSCRIPTION, WORKSPACE, FakeAzureMl, Fault, fake_azure_ml
 from training import wiring
@@ -153,7 +153,7 @@ def test_a_request_becomes_a_model_that_the_next_tick_uses(
             log=DecisionLog(blobs),
         )
     )
-    records = tick.run(wiring.pools_named(settings, ()), now_utc=clock_of(settings)())
+    records = tick.run(pools(settings), now_utc=clock_of(settings)())
     assert [record.decision.forecast.model_version for record in records if record.decision.forecast] == [
         done["results"]["web"]["version"],
         done["results"]["workshop"]["version"],
@@ -206,7 +206,7 @@ def _broken(service: FakeAzureMl) -> None:
     ],
 )
 @pytest.mark.usefixtures("blobs")
-def test_a_request_that_cannot_be_served_gets_a_problem_with_a_way_out(
+def test_a_request_that_cannot_be_served_gets_a_problem_with_a_remedy(
     service: FakeAzureMl,
     arrange: Callable[[FakeAzureMl], None],
     body: object,
@@ -218,7 +218,7 @@ def test_a_request_that_cannot_be_served_gets_a_problem_with_a_way_out(
 
     assert (status, told["type"].rpartition(":")[2]) == expected[:2]
     assert expected[2] in told["detail"]
-    assert told["way_out"]
+    assert told["remedy"]
     assert ("Retry-After" in headers) is (status == 503)
 
 

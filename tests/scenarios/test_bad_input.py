@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from scaler.core.reasons import Reason
-from scaler.wiring import pools_of
 from shared.errors import ConfigurationError
 from shared.settings import Backend, Settings
+from shared.wiring import pools
 from tests.builders import NOW, pool, pool_json, pools_file
 from tests.scenarios.conftest import World
 
@@ -111,14 +111,14 @@ def test_a_pools_file_with_an_unknown_key_is_refused_with_the_nearest(world: Wor
     world.put("config/pools.json", content)
 
     with pytest.raises(ConfigurationError, match="max_node is not known, did you mean 'max_nodes'"):
-        pools_of(Settings(backend=Backend.LOCAL, local_dir=world.directory))
+        pools(Settings(backend=Backend.LOCAL, local_dir=world.directory))
 
     assert world.stored("config/pools.json") == content
 
 
 def test_a_pools_file_that_is_missing_is_asked_for(world: World) -> None:
     with pytest.raises(ConfigurationError, match="there is no 'config/pools.json' .*: upload a pools file"):
-        pools_of(Settings(backend=Backend.LOCAL, local_dir=world.directory))
+        pools(Settings(backend=Backend.LOCAL, local_dir=world.directory))
 
 
 @pytest.mark.parametrize(

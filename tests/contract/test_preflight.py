@@ -3,7 +3,7 @@
 import pytest
 
 from scaler.cloud.aks_inspection import AksInspector, grants
-from scaler.preflight import Allowed, PoolCheck, Quota, check
+from scaler.preflight import Allowed, PoolCheck, Quota, check_pools
 from shared.pools import Pool
 from tests.fakes.arm import LEAST_RIGHTS
 from tests.fakes.arm_answers import Answer
@@ -40,7 +40,7 @@ def region(aks: AksOnFake) -> AksOnFake:
 
 def checked(aks: AksOnFake, pool: Pool) -> PoolCheck:
     clients = aks.pools._clients  # noqa: SLF001 - the same connections
-    return check([pool], AksInspector(clients, aks.pools))[0]
+    return check_pools([pool], AksInspector(clients, aks.pools))[0]
 
 
 def findings(aks: AksOnFake, pool: Pool) -> str:
