@@ -12,6 +12,7 @@
     │   └── KeyReused             … or the idempotency key under which it asks for something else
     ├── RunNotFound               no retraining is known by that id
     ├── PoolUnknown               the pools file has no such pool
+    ├── NoPreviousModel           nothing to roll back to
     ├── BlobNotFound              nothing is stored under that name
     ├── BlobChanged               another writer was first: read again, then decide again
     ├── CloudError                a cloud call failed for good
@@ -74,6 +75,10 @@ class RunNotFound(ForescaleError):
 
 class PoolUnknown(ForescaleError):
     """The pools file has no pool of that name."""
+
+
+class NoPreviousModel(ForescaleError):
+    """No model served before the present one: there is nothing to roll back to."""
 
 
 class BlobNotFound(ForescaleError):

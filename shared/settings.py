@@ -73,8 +73,11 @@ class Settings(BaseModel):
     arm_endpoint: str | None = Field(default=None, pattern=r"^https?://\S+$")
     """Resource Manager endpoint, where it is not the cloud's own."""
 
-    retraining_backend: RetrainingBackend = RetrainingBackend.NONE
-    """`azureml` (SDK v1), `azureml_jobs` (current jobs REST API), `process` (this machine) or `none`."""
+    retraining_backend: RetrainingBackend | None = None
+    """`azureml` (SDK v1), `azureml_jobs` (current jobs REST API), `process` (this machine) or `none`.
+
+    Unset: `process` with the local backend, `none` in Azure.
+    """
 
     aml_subscription_id: str | None = None
     """Subscription of the Azure ML workspace."""
@@ -99,6 +102,12 @@ class Settings(BaseModel):
 
     local_dir: Path = Field(default=Path(".forescale"))
     """Directory of the local backend."""
+
+    @property
+    def retraining(self) -> RetrainingBackend:
+        """What runs a retraining, by the setting or, where it is unset, by the backend."""
+        unset = RetrainingBackend.PROCESS if self.backend is Backend.LOCAL else RetrainingBackend.NONE
+        return self.retraining_backend or unset
 
     @model_validator(mode="after")
     def _storage_is_named(self) -> "Settings":

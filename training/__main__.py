@@ -18,7 +18,7 @@ from training.histories import training_history
 from training.job import is_failed
 from training.results import PoolStage
 from training.retraining import new_run_id
-from training.rollback import rolled_back
+from training.rollback import roll_back
 from training.selection import Wishes, compete
 from training.verdict import best_of
 from training.wiring import job_of
@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--reason", default="promoted by hand")
     command.set_defaults(run=_promote)
     command = commands.add_parser("rollback", parents=[shared], help="let the version before the present one serve")
+    command.add_argument("--from-version", required=True, help="the one that serves, as `status` shows it")
     command.add_argument("--reason", default="rolled back by hand")
     command.set_defaults(run=_rollback)
     return parser
@@ -155,7 +156,8 @@ def _rollback(options: argparse.Namespace) -> int:
     settings = load_settings()
     pool = _one_pool(settings, options.pool)
     store, now_utc = ModelStore(blobs_of(settings)), clock_of(settings)()
-    pointer = rolled_back(store, pool.name, now_utc=now_utc, reason=options.reason)
+    version = options.from_version
+    pointer = roll_back(store, pool.name, from_version=version, now_utc=now_utc, reason=options.reason)
     show_json(pointer.model_dump(mode="json"))
     return 0
 

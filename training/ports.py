@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from training.request import RetrainRequest
+
 
 class JobPhase(StrEnum):
     """How a job stands with the service that runs it."""
@@ -24,23 +26,21 @@ class JobPhase(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A retraining to run: ``python -m training fit`` for these pools, under a ``run_id`` that we chose.
+    """A retraining to run: ``python -m training fit`` for the request's pools, under a ``run_id`` that we chose.
 
     ``environment`` holds the settings that the job needs to find its container; never a secret.
     """
 
     run_id: str
-    pools: tuple[str, ...]
-    reason: str
-    force: bool = False
+    request: RetrainRequest
     code_version: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def arguments(self) -> tuple[str, ...]:
         """What follows ``python`` on the job's command line."""
-        pools = tuple(word for pool in self.pools for word in ("--pool", pool))
-        forced = ("--force",) if self.force else ()
+        pools = tuple(word for pool in self.request.pool_names for word in ("--pool", pool))
+        forced = ("--force",) if self.request.force else ()
         return ("-m", "training", "fit", "--run-id", self.run_id, *pools, *forced)
 
     @property
@@ -48,8 +48,8 @@ class Job:
         """What people find the job by in the service's own lists."""
         return {
             "forescale_run_id": self.run_id,
-            "forescale_pools": ",".join(self.pools),
-            "forescale_reason": self.reason[:256],
+            "forescale_pools": ",".join(self.request.pool_names),
+            "forescale_reason": self.request.reason[:256],
             "forescale_code": self.code_version,
         }
 

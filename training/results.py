@@ -17,6 +17,8 @@ class PoolStage(StrEnum):
     NOT_PROMOTED = "not_promoted"
     REFUSED = "refused"
     FAILED = "failed"
+    UNFINISHED = "unfinished"
+    """The run ended, and its job did not say what became of the pool."""
 
     @property
     def is_over(self) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.demand.history import History
-from shared.errors import BlobNotFound, ConfigurationError, ModelRefused
+from shared.errors import BlobChanged, BlobNotFound, ModelRefused, NoPreviousModel
 from shared.forecasting.card import Pointer
 from shared.forecasting.store import ModelStore
 from training.losses import FEWEST_JUDGED, LOSS, losses
@@ -23,13 +23,26 @@ class FirstDay:
     why: str = ""
 
 
-def rolled_back(store: ModelStore, pool: str, *, now_utc: datetime, reason: str) -> Pointer:
-    """Let the version before the present one serve; raises :class:`ConfigurationError` if there is none."""
+def roll_back(store: ModelStore, pool: str, *, from_version: str, now_utc: datetime, reason: str) -> Pointer:
+    """Let the version before ``from_version`` serve, and return the pointer; a repeat changes nothing.
+
+    Raises :class:`~shared.errors.NoPreviousModel`, :class:`~shared.errors.BlobChanged` if another version serves, and
+    what :meth:`~shared.forecasting.store.ModelStore.promote` raises.
+    """
     pointed = store.pointer(pool)
-    if pointed is None or pointed[0].previous is None:
-        msg = f"pool {pool!r} has no version before the present one to roll back to"
-        raise ConfigurationError(msg)
-    return store.promote(pool, pointed[0].previous, now_utc=now_utc, reason=reason)
+    if pointed is None:
+        msg = f"no model of pool {pool!r} serves: there is nothing to roll back"
+        raise NoPreviousModel(msg)
+    pointer = pointed[0]
+    if pointer.previous == from_version:
+        return pointer  # done before: promoting the predecessor again would bring the bad version back
+    if pointer.version != from_version:
+        msg = f"pool {pool!r} is not served by version {from_version!r}: {pointer.version!r} serves"
+        raise BlobChanged(msg)
+    if pointer.previous is None:
+        msg = f"pool {pool!r} had no model before version {pointer.version!r}: there is nothing to roll back to"
+        raise NoPreviousModel(msg)
+    return store.promote(pool, pointer.previous, now_utc=now_utc, reason=reason, instead_of=from_version)
 
 
 def first_day(store: ModelStore, pointer: Pointer, pool: str, history: History) -> FirstDay:

@@ -1,21 +1,21 @@
 """Every retraining run of the last weeks, in one blob: who may start one is decided by one conditional write."""
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from shared.errors import KeyReused, RunNotFound
 from shared.json_blob import JsonBlob
 from shared.ports import Blobs
+from training.request import Caller, RetrainRequest
 
 RUNS_FILE = "retraining/runs.json"
 RUNS_KEPT = 100
 """Ended runs that are remembered; so long is an idempotency key known as well."""
+KEYS_KEPT = 50
+"""Keys that one run remembers: a caller may ask again and again, each time under a new one."""
 
 
 class RunState(StrEnum):
@@ -42,15 +42,12 @@ class Run(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     run_id: str
-    pools: Annotated[tuple[str, ...], Field(min_length=1)]
-    reason: str
-    force: bool = False
+    request: RetrainRequest
+    """What it does: of the caller's request those pools that no other run held."""
     asked_by: str = "http"
     """`http`, or `watch_models`."""
-    key_digest: str = ""
-    """SHA-256 of the idempotency key it was asked for with, if any."""
-    ask_digest: str = ""
-    """SHA-256 of what was asked for: the same key must mean the same."""
+    keys: dict[str, str] = {}
+    """SHA-256 of each idempotency key that was answered with this run, and of the request that came with it."""
     state: RunState = RunState.RESERVED
     detail: str = ""
     portal_url: str = ""
@@ -60,41 +57,30 @@ class Run(BaseModel):
     started_at: AwareDatetime | None = None
     ended_at: AwareDatetime | None = None
 
-
-class Ask(BaseModel):
-    """What a caller wants: retraining of these pools, all of which exist."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    pools: Annotated[tuple[str, ...], Field(min_length=1)]
-    reason: str
-    force: bool = False
-    asked_by: str = "http"
-    key: str = ""
-
     @property
-    def key_digest(self) -> str:
-        """The key as it is remembered; a key may be anything, and is nobody's business."""
-        return hashlib.sha256(self.key.encode()).hexdigest() if self.key else ""
+    def pools(self) -> tuple[str, ...]:
+        """The pools that it trains."""
+        return self.request.pool_names
 
-    @property
-    def digest(self) -> str:
-        """What was asked for, in short."""
-        told = json.dumps([sorted(self.pools), self.reason, self.force])
-        return hashlib.sha256(told.encode()).hexdigest()
+    def with_key(self, request: RetrainRequest, caller: Caller) -> "Run":
+        """Return the run with the caller's key remembered, so that the same key is answered with this run again."""
+        if not caller.key_digest:
+            return self
+        keys = {**self.keys, caller.key_digest: request.digest}
+        return self.model_copy(update={"keys": dict(list(keys.items())[-KEYS_KEPT:])})
 
 
-class Claim(BaseModel):
-    """The run that answers an ask; ``is_new`` if it was reserved for it and is still to be submitted."""
+class Reservation(BaseModel):
+    """The run that answers a request; ``is_new`` if it was reserved for it and is still to be submitted."""
 
     model_config = ConfigDict(frozen=True)
 
     run: Run
     is_new: bool
     is_repeat: bool = False
-    """The same caller asked again, by its key."""
+    """The same caller asked before, by its key."""
     busy: dict[str, str] = {}
-    """Pools of the ask that other runs hold, and which."""
+    """Pools of the request that other runs hold, and which."""
 
 
 class _File(BaseModel):
@@ -124,20 +110,34 @@ class Runs:
             raise RunNotFound(msg)
         return found
 
-    def claim(self, ask: Ask, *, run_id: str, now_utc: datetime) -> Claim:
-        """Reserve a run for the pools that no run holds, or return the one that answers the ask already.
+    def holding(self, pools: Sequence[str]) -> Sequence[Run]:
+        """Return the active runs that hold any of these pools."""
+        return tuple(run for run in self._read() if run.state.is_active and set(run.pools) & set(pools))
 
-        One conditional write decides: of two callers at once one reserves, the other gets that run.
-        Raises :class:`~shared.errors.KeyReused` if the key came with another ask.
+    def answer_of(self, request: RetrainRequest, caller: Caller) -> Run | None:
+        """Return the run that the caller's key was answered with before, if it was.
+
+        Raises :class:`~shared.errors.KeyReused` if the key came with another request.
         """
-        claimed: list[Claim] = []
+        return _answer_of(self._read(), request, caller)
 
-        def claiming(runs: tuple[Run, ...]) -> tuple[Run, ...]:
-            claimed[:] = [_claimed(runs, ask, run_id=run_id, now_utc=now_utc)]
-            return (*runs, claimed[0].run) if claimed[0].is_new else runs
+    def reserve(self, request: RetrainRequest, caller: Caller, *, run_id: str, now_utc: datetime) -> Reservation:
+        """Reserve a run for the pools that no run holds, or return the one that answers the request already.
 
-        self._change(claiming)
-        return claimed[0]
+        ``request`` names its pools. One conditional write decides: of two callers at once one reserves, the other gets
+        that run. Raises :class:`~shared.errors.KeyReused` if the key came with another request.
+        """
+        reserved: list[Reservation] = []
+
+        def change(runs: tuple[Run, ...]) -> tuple[Run, ...]:
+            reservation = _reservation(runs, request, caller, run_id=run_id, now_utc=now_utc)
+            reserved[:] = [reservation]
+            if reservation.is_new:
+                return (*runs, reservation.run)
+            return tuple(reservation.run if run.run_id == reservation.run.run_id else run for run in runs)
+
+        self._change(change)
+        return reserved[0]
 
     def update(self, run: Run, **changes: object) -> Run:
         """Change fields of a run and return it; one that is over stays as it is."""
@@ -155,31 +155,31 @@ class Runs:
         return stored.value.runs if stored else ()
 
 
-def _claimed(runs: Sequence[Run], ask: Ask, *, run_id: str, now_utc: datetime) -> Claim:
-    known = [run for run in runs if ask.key and run.key_digest == ask.key_digest and run.state is not RunState.REFUSED]
-    if known:
-        if known[-1].ask_digest != ask.digest:
-            msg = "this Idempotency-Key came before with other pools, reason or force: use a new key for a new request"
-            raise KeyReused(msg)
-        return Claim(run=known[-1], is_new=False, is_repeat=True)
-    held = {pool: run for run in runs if run.state.is_active for pool in run.pools if pool in ask.pools}
+def _answer_of(runs: Sequence[Run], request: RetrainRequest, caller: Caller) -> Run | None:
+    known = [run for run in runs if caller.key_digest in run.keys and run.state is not RunState.REFUSED]
+    if not known:
+        return None
+    if known[-1].keys[caller.key_digest] != request.digest:
+        msg = "this Idempotency-Key came before with other pools, reason or force: use a new key for a new request"
+        raise KeyReused(msg)
+    return known[-1]
+
+
+def _reservation(
+    runs: Sequence[Run], request: RetrainRequest, caller: Caller, *, run_id: str, now_utc: datetime
+) -> Reservation:
+    known = _answer_of(runs, request, caller)
+    if known is not None:
+        return Reservation(run=known, is_new=False, is_repeat=True)
+    held = {pool: run for run in runs if run.state.is_active for pool in run.pools if pool in request.pool_names}
     busy = {pool: run.run_id for pool, run in held.items()}
-    free = tuple(pool for pool in ask.pools if pool not in held)
+    free = tuple(pool for pool in request.pool_names if pool not in held)
     if not free:
         newest = max(held.values(), key=lambda run: run.requested_at)
-        return Claim(run=newest, is_new=False, busy=busy)
-    made = Run(
-        run_id=run_id,
-        pools=free,
-        reason=ask.reason,
-        force=ask.force,
-        asked_by=ask.asked_by,
-        key_digest=ask.key_digest,
-        ask_digest=ask.digest,
-        requested_at=now_utc,
-        touched_at=now_utc,
-    )
-    return Claim(run=made, is_new=True, busy=busy)
+        return Reservation(run=newest.with_key(request, caller), is_new=False, busy=busy)
+    narrowed = request.for_pools(free)
+    run = Run(run_id=run_id, request=narrowed, asked_by=caller.name, requested_at=now_utc, touched_at=now_utc)
+    return Reservation(run=run.with_key(request, caller), is_new=True, busy=busy)
 
 
 def _changed(run: Run, changes: dict[str, object]) -> Run:

@@ -29,9 +29,9 @@ from shared.telemetry import Event, emit
 from training.drift import WATCH, Health, drifts, not_before
 from training.histories import training_history
 from training.losses import COVERAGE, JUDGED, LOSS, losses
+from training.request import Caller, RetrainRequest
 from training.retraining import Retraining, new_run_id
-from training.rollback import first_day, rolled_back
-from training.runs import Ask
+from training.rollback import first_day, roll_back
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class Watch:
     def run(self, pools: Sequence[Pool]) -> list[Watched]:
         """Look after every pool; one that fails does not stop the rest. Raises :class:`TickFailed` at the end."""
         if self.retraining is not None:
-            self.retraining.look_after()
+            self.retraining.reconcile()
         found, failed = [], []
         for pool in pools:
             try:
@@ -104,10 +104,10 @@ class Watch:
 
     def _started(self, pool: Pool, why: tuple[str, ...], back: str, now_utc: datetime) -> Watched:
         assert self.retraining is not None  # noqa: S101 - the caller looked
-        ask = Ask(pools=(pool.name,), reason="; ".join(why)[:500], asked_by=WATCH)
+        request = RetrainRequest(pools=(pool.name,), reason="; ".join(why)[:500])
         wanted = new_run_id(now_utc, f"{self.token[:4]}{pool.name}")
         try:
-            run_id = self.retraining.start(ask, run_id=wanted).run.run_id
+            run_id = self.retraining.start(request, Caller(name=WATCH), run_id=wanted).run.run_id
         except RunPending as exc:
             return Watched(pool=pool.name, why=why, rolled_back=back, run_id=exc.run_id, note=str(exc))
         except CloudError as exc:
@@ -164,7 +164,7 @@ class Watch:
         judged = (*judged, pointer.version)
         if day.worse and pointer.previous is not None:
             back = f"rolled back by itself: {day.why}"
-            rolled_back(self.store, pool.name, now_utc=now_utc, reason=back)
+            roll_back(self.store, pool.name, from_version=pointer.version, now_utc=now_utc, reason=back)
             judged = (*judged, pointer.previous)
             told = {"pool": pool.name, "version": pointer.previous, "instead_of": pointer.version, "reason": back}
             emit(Event.MODEL_PROMOTED, told, level=logging.WARNING)

@@ -31,17 +31,16 @@ PASSED_ON = ("container", "cloud", "storage_account_url")
 """Settings that a job in Azure ML needs; none of them is secret."""
 
 
-@lru_cache(maxsize=4)
 def retraining_of(settings: Settings) -> Retraining:
-    """Return the use cases; raises :class:`ConfigurationError` if no backend of retraining is set up."""
+    """Return the use cases; without a service that runs jobs, what is known of runs can still be read."""
     blobs = blobs_of(settings)
     return Retraining(
-        jobs=jobs_of(settings),
+        jobs=partial(jobs_of, settings),
         runs=Runs(blobs),
         results=Results(blobs),
         clock=clock_of(settings),
         environment=tuple(sorted(_environment(settings).items())),
-        code_version=snapshot_of(ROOT).digest[:12],
+        code_version=_code_version,
     )
 
 
@@ -50,13 +49,18 @@ def fresh_run_id(settings: Settings) -> str:
     return new_run_id(clock_of(settings)(), uuid4().hex)
 
 
+@lru_cache(maxsize=4)
 def jobs_of(settings: Settings) -> RetrainingJobs:
-    """Return what runs training jobs, by the settings."""
-    chosen = settings.retraining_backend
-    if chosen is RetrainingBackend.NONE and settings.backend is Backend.LOCAL:
-        chosen = RetrainingBackend.PROCESS
+    """Return what runs training jobs, always the same for the same settings.
+
+    Raises :class:`ConfigurationError` if the settings choose none, or not all that theirs needs.
+    """
+    chosen = settings.retraining
     if chosen is RetrainingBackend.NONE:
-        msg = "retraining is not set up: set FORESCALE_RETRAINING_BACKEND (azureml, azureml_jobs) and FORESCALE_AML_*"
+        msg = (
+            "retraining is not set up: FORESCALE_RETRAINING_BACKEND is none; set it to azureml_jobs or azureml, "
+            "with FORESCALE_AML_*, or to process"
+        )
         raise ConfigurationError(msg)
     if chosen is RetrainingBackend.PROCESS:
         return ProcessJobs(ROOT, settings.local_dir / "retraining-jobs", dict(os.environ))
@@ -94,7 +98,7 @@ def job_of(settings: Settings) -> "TrainingJob":
 
 
 def watch_models() -> list[Watched]:
-    """Look after every pool's model once, by the settings in the environment; raises what ``Watch.run`` raises."""
+    """Watch every pool's model once, by the settings in the environment; raises what ``Watch.run`` raises."""
     settings = load_settings()
     return watch_of(settings).run(pools(settings))
 
@@ -102,7 +106,7 @@ def watch_models() -> list[Watched]:
 def watch_of(settings: Settings) -> Watch:
     """Return the watch; without a backend of retraining it judges, and starts nothing."""
     blobs = blobs_of(settings)
-    is_off = settings.retraining_backend is RetrainingBackend.NONE and settings.backend is Backend.AZURE
+    is_off = settings.retraining is RetrainingBackend.NONE
     return Watch(
         blobs=blobs,
         store=ModelStore(blobs),
@@ -125,9 +129,15 @@ def _tracker() -> Tracker:
 def _environment(settings: Settings) -> dict[str, str]:
     if settings.backend is Backend.LOCAL:
         return {"FORESCALE_BACKEND": "local", "FORESCALE_LOCAL_DIR": str(settings.local_dir.resolve())}
-    told = {f"FORESCALE_{name.upper()}": str(getattr(settings, name) or "") for name in PASSED_ON}
-    told["FORESCALE_IDENTITY_CLIENT_ID"] = settings.aml_identity_client_id or ""
-    return {name: value for name, value in told.items() if value}
+    environment = {f"FORESCALE_{name.upper()}": str(getattr(settings, name) or "") for name in PASSED_ON}
+    environment["FORESCALE_IDENTITY_CLIENT_ID"] = settings.aml_identity_client_id or ""
+    return {name: value for name, value in environment.items() if value}
+
+
+@lru_cache(maxsize=1)
+def _code_version() -> str:
+    """Hash the code that a job takes along, once: it does not change while the process lives."""
+    return snapshot_of(ROOT).digest[:12]
 
 
 def _workspace(settings: Settings) -> "Workspace":
@@ -138,7 +148,7 @@ def _workspace(settings: Settings) -> "Workspace":
     names = ("aml_subscription_id", "aml_resource_group", "aml_workspace")
     missing = [f"FORESCALE_{name.upper()}" for name in names if not getattr(settings, name)]
     if missing or not (settings.aml_subscription_id and settings.aml_resource_group and settings.aml_workspace):
-        msg = f"FORESCALE_RETRAINING_BACKEND={settings.retraining_backend} also needs {', '.join(missing)}"
+        msg = f"FORESCALE_RETRAINING_BACKEND={settings.retraining} also needs {', '.join(missing)}"
         raise ConfigurationError(msg)
     name = WorkspaceName(
         subscription_id=settings.aml_subscription_id,

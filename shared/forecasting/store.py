@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from shared.errors import BlobNotFound, ModelRefused
+from shared.errors import BlobChanged, BlobNotFound, ModelRefused
 from shared.forecasting.card import FORMAT_VERSION, ModelCard, Pointer
 from shared.forecasting.model import Model, loaded, pack
 from shared.json_blob import JsonBlob
@@ -104,24 +104,31 @@ class ModelStore:
         stored = self._pointer(pool).read()
         return (stored.value, stored.etag) if stored else None
 
-    def promote(self, pool: str, version: str, *, now_utc: datetime, reason: str) -> Pointer:
+    def promote(
+        self, pool: str, version: str, *, now_utc: datetime, reason: str, instead_of: str | None = None
+    ) -> Pointer:
         """Let ``version`` serve (an older one: that is the rollback), if it loads and nobody else moved the pointer.
 
+        With ``instead_of`` only if that version serves. The version that serves already stays as it is.
         Raises :class:`~shared.errors.ModelRefused`, :class:`~shared.errors.BlobNotFound`,
         :class:`~shared.errors.BlobChanged`.
         """
-        previous, etag = self._pointer_to_replace(pool)
+        serving, etag = self._pointer_to_replace(pool)
+        previous = serving.version if serving else None
+        if instead_of not in {None, previous}:
+            msg = f"version {instead_of!r} of pool {pool!r} does not serve, {previous!r} does"
+            raise BlobChanged(msg)
         self.load(pool, version)
+        if serving is not None and previous == version:
+            return serving
         pointer = Pointer(version=version, previous=previous, since=now_utc, reason=reason)
         self._pointer(pool).write(pointer, if_etag=etag)
         return pointer
 
-    def _pointer_to_replace(self, pool: str) -> tuple[str | None, str | None]:
-        """Return the version that serves and the pointer's etag; a damaged pointer names none, and may be replaced."""
+    def _pointer_to_replace(self, pool: str) -> tuple[Pointer | None, str | None]:
+        """Return the pointer and its etag; a damaged one counts as none, and may be replaced."""
         stored = self._pointer(pool).read_or(lambda _: None)
-        if stored is None:
-            return None, None
-        return stored.value.version if stored.value else None, stored.etag
+        return (stored.value, stored.etag) if stored else (None, None)
 
     def _pointer(self, pool: str) -> JsonBlob[Pointer]:
         name, remedy = f"models/{pool}/latest.json", "promote a version again"

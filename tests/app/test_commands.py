@@ -10,6 +10,7 @@ from shared.cli import run_command, show_table
 from shared.clock import system_clock
 from shared.cloud.azure_blobs import AzureBlobs
 from shared.demand.csv_format import write_demand_csv
+from shared.forecasting.store import ModelStore
 from shared.local.directory_blobs import DirectoryBlobs
 from shared.settings import Settings
 from shared.wiring import blobs_of, clock_of
@@ -84,8 +85,10 @@ def test_a_mistake_is_one_line(
     ("command", "told"),
     [
         pytest.param(["promote", "--version", "7", "--pool", "web"], "there is no 'models/web/7/card.json'", id="none"),
-        pytest.param(["rollback", "--pool", "web"], "no version before the present one", id="nothing before"),
-        pytest.param(["rollback"], "say which pool", id="which pool"),
+        pytest.param(
+            ["rollback", "--pool", "web", "--from-version", "7"], "no model of pool 'web' serves", id="no model"
+        ),
+        pytest.param(["rollback", "--from-version", "7"], "say which pool", id="which pool"),
         pytest.param(["fit", "--pool", "wbe"], "config/pools.json has no pool 'wbe'; it has web", id="no pool"),
     ],
 )
@@ -102,17 +105,18 @@ def test_a_mistake_in_training_is_one_line(
 def test_a_pool_of_the_workshop_can_be_fitted_and_rolled_back(
     local: DirectoryBlobs, capsys: pytest.CaptureFixture[str], seed_folder: Path
 ) -> None:
-    etag = local.read("config/pools.json")
-    assert etag is not None
-    local.write("config/pools.json", pools_file(workshop_json()), if_etag=etag.etag)
+    etag = local.read("config/pools.json").etag
+    local.write("config/pools.json", pools_file(workshop_json()), if_etag=etag)
     local.write("log_data.pkl", (seed_folder / "log_data.pkl").read_bytes(), if_etag=None)
 
-    codes = [training(["fit", "--quick"]), scaler(["tick"]), training(["rollback", "--pool", "workshop"])]
+    codes = [training(["fit", "--quick"]), scaler(["tick"])]
+    (version,) = ModelStore(local).versions("workshop")
+    codes.append(training(["rollback", "--pool", "workshop", "--from-version", version]))
 
     captured = capsys.readouterr()
     assert codes == [0, 0, 1]
     assert "response_time" in captured.out
-    assert "no version before the present one" in captured.err
+    assert f"had no model before version '{version}'" in captured.err
 
 
 def test_stopping_a_command_is_no_error() -> None:

@@ -1,6 +1,5 @@
 """From ``POST /api/retrain`` to the tick that uses the model: real triggers, SDK, job, storage; a fake Azure ML."""
 
-import json
 import os
 import subprocess
 import sys
@@ -8,13 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-import azure.functions as func
 import numpy as np
 import pytest
 
-import function_app
 from scaler.core.reasons import Reason
 from scaler.fallback import Models
 from scaler.fan_out import FanOut
@@ -31,6 +27,7 @@ from shared.settings import Settings, load_settings
 from shared.wiring import blobs_of, clock_of, pools
 from tests.builders import history, pool_json, pools_file, workshop_json
 from tests.fakes.azure_ml import CLUSTER, GROUP, SUBSCRIPTION, WORKSPACE, FakeAzureMl, Fault, fake_azure_ml
+from tests.fakes.http_calls import call, ended
 from training import wiring
 from training.local.process_jobs import ProcessJobs
 
@@ -73,10 +70,10 @@ def settings(
     service.compute.own_environ = {"FORESCALE_STORAGE_CONNECTION_STRING": azurite_connection}
     yield load_settings()
     service.compute.stop()
-    close = getattr(wiring.retraining_of(load_settings()).jobs, "close", None)
+    close = getattr(wiring.jobs_of(load_settings()), "close", None)
     if close:
         close()
-    wiring.retraining_of.cache_clear()
+    wiring.jobs_of.cache_clear()
 
 
 @pytest.fixture
@@ -91,29 +88,6 @@ def blobs(settings: Settings, seed_folder: Path) -> Blobs:
     return stored
 
 
-def call(
-    name: str, *, body: object = None, headers: dict[str, str] | None = None, **route: str
-) -> tuple[int, Any, Any]:
-    function = next(one for one in function_app.app.get_functions() if one.get_function_name() == name)
-    function_app.app.functions_bindings = None  # or the library takes each function for its own duplicate
-    request = func.HttpRequest(
-        method="POST", url="/api", headers=headers or {}, route_params=route,
-        body=b"" if body is None else json.dumps(body).encode(),
-    )  # fmt: skip
-    reply = function.get_user_function()(request)
-    return reply.status_code, json.loads(reply.get_body()), reply.headers
-
-
-def ended(run_id: str, *, within_s: float = 90) -> dict[str, Any]:
-    until = time.monotonic() + within_s
-    while True:
-        told: dict[str, Any] = call("retrain_status", run_id=run_id)[1]
-        if told["state"] in {"completed", "failed", "canceled"}:
-            return told
-        assert time.monotonic() < until, told
-        time.sleep(0.3)
-
-
 @pytest.mark.azurite
 @pytest.mark.parametrize(
     ("settings", "sdk", "registered"),
@@ -125,23 +99,23 @@ def test_a_request_becomes_a_model_that_the_next_tick_uses(
 ) -> None:
     service.compute.own_environ |= sdk
     began = time.monotonic()
-    status, told, headers = call("retrain", body={"pools": "all", "reason": "a new season"})
-    took_s = time.monotonic() - began
+    answered = call("retrain", body={"pools": "all", "reason": "a new season"})
+    took_s, run = time.monotonic() - began, answered.body
 
-    assert (status, told["started"]) == (202, True)
-    assert headers["Location"] == f"/api/retrain/{told['run_id']}"
+    assert (answered.status, run["started"]) == (202, True)
+    assert answered.headers["Location"] == f"/api/retrain/{run['run_id']}"
     assert took_s < 20  # 2 to 5 s alone; other tests may share the machine
-    done = ended(told["run_id"])
-    assert done["state"] == "completed", service.runs[told["run_id"]].log
+    done = ended(run["run_id"])
+    assert done["state"] == "completed", service.runs[run["run_id"]].log
     assert {name: result["stage"] for name, result in done["results"].items()} == {
         "web": "promoted",
         "workshop": "promoted",
     }
     assert done["results"]["web"]["candidate"]["pinball_share"] > 0
-    assert service.runs[told["run_id"]].tags["forescale_reason"] == "a new season"
-    names = {model["name"] for model in service.models if model["runId"] == told["run_id"]}
+    assert service.runs[run["run_id"]].tags["forescale_reason"] == "a new season"
+    names = {model["name"] for model in service.models if model["runId"] == run["run_id"]}
     assert names == registered
-    metrics = {metric["name"] for metric in service.metrics.get(told["run_id"], [])}
+    metrics = {metric["name"] for metric in service.metrics.get(run["run_id"], [])}
     assert ("web.pinball_share" in metrics) is bool(registered)
     assert service.unknown == []
     tick = FanOut(
@@ -214,12 +188,12 @@ def test_a_request_that_cannot_be_served_gets_a_problem_with_a_remedy(
 ) -> None:
     arrange(service)
 
-    status, told, headers = call("retrain", body=body)
+    answered = call("retrain", body=body)
 
-    assert (status, told["type"].rpartition(":")[2]) == expected[:2]
-    assert expected[2] in told["detail"]
-    assert told["remedy"]
-    assert ("Retry-After" in headers) is (status == 503)
+    assert (answered.status, answered.problem) == expected[:2]
+    assert expected[2] in answered.body["detail"]
+    assert answered.body["remedy"]
+    assert ("Retry-After" in answered.headers) is (answered.status == 503)
 
 
 @pytest.mark.azurite
@@ -227,20 +201,20 @@ def test_a_request_that_cannot_be_served_gets_a_problem_with_a_remedy(
 def test_a_run_can_be_repeated_listed_followed_and_canceled(service: FakeAzureMl) -> None:
     service.compute.held = True
     key = {"Idempotency-Key": "once"}
-    first = call("retrain", body={"pools": ["web"]}, headers=key)[1]
+    first = call("retrain", body={"pools": ["web"]}, headers=key).body
 
-    again = call("retrain", body={"pools": ["web"]}, headers=key)[1]
-    other = call("retrain", body={"pools": ["web"]})[1]
+    again = call("retrain", body={"pools": ["web"]}, headers=key).body
+    other = call("retrain", body={"pools": ["web"]}).body
     reused = call("retrain", body={"pools": ["workshop"]}, headers=key)
 
     assert (again["run_id"], again["started"]) == (first["run_id"], False)
     assert (other["run_id"], other["already_running"]) == (first["run_id"], {"web": first["run_id"]})
-    assert reused[0] == 422
-    assert [run["run_id"] for run in call("retrain_list")[1]["runs"]] == [first["run_id"]]
-    assert call("retrain_status", run_id=first["run_id"])[1]["state"] == "queued"
-    assert call("retrain_cancel", run_id=first["run_id"])[0] == 202
+    assert reused.status == 422
+    assert [run["run_id"] for run in call("retrain_list").body["runs"]] == [first["run_id"]]
+    assert call("retrain_status", run_id=first["run_id"]).body["state"] == "queued"
+    assert call("retrain_cancel", run_id=first["run_id"]).status == 202
     assert ended(first["run_id"])["state"] == "canceled"
-    assert call("retrain_status", run_id="nobody")[0] == 404
+    assert call("retrain_status", run_id="nobody").status == 404
 
 
 def test_retraining_works_on_this_machine_and_models_can_be_moved_by_hand(
@@ -255,16 +229,17 @@ def test_retraining_works_on_this_machine_and_models_can_be_moved_by_hand(
     blobs.write("demand.csv", write_demand_csv(demand).encode(), if_etag=None)
     blobs.write(POOLS_FILE, pools_file(pool_json()), if_etag=None)
 
-    first = ended(call("retrain", body={"pools": ["web"]})[1]["run_id"])
-    second = ended(call("retrain", body={"pools": ["web"], "force": True})[1]["run_id"])
+    first = ended(call("retrain", body={"pools": ["web"]}).body["run_id"])
+    second = ended(call("retrain", body={"pools": ["web"], "force": True}).body["run_id"])
 
     versions = [one["results"]["web"]["version"] for one in (first, second)]
-    assert call("models", pool="web")[1]["serving"]["version"] == versions[1]
-    assert call("model_rollback", pool="web", body={})[1]["serving"]["version"] == versions[0]
-    assert call("model_promote", pool="web", body={"version": versions[1]})[1]["serving"]["previous"] == versions[0]
-    assert call("model_promote", pool="web", body={"version": "19990101T000000Z"})[0] == 404
-    assert call("models", pool="nope")[0] == 404
-    jobs = wiring.retraining_of(load_settings()).jobs
+    assert call("models", pool="web").body["serving"]["version"] == versions[1]
+    rolled_back = call("model_rollback", pool="web", body={"from_version": versions[1]}).body
+    assert rolled_back["serving"]["version"] == versions[0]
+    assert call("model_promote", pool="web", body={"version": versions[1]}).body["serving"]["previous"] == versions[0]
+    assert call("model_promote", pool="web", body={"version": "19990101T000000Z"}).status == 404
+    assert call("models", pool="nope").status == 404
+    jobs = wiring.jobs_of(load_settings())
     assert isinstance(jobs, ProcessJobs)
     jobs.wait()
 

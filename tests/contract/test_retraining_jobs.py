@@ -13,6 +13,7 @@ from tests.fakes.azure_ml import FakeAzureMl, fake_azure_ml
 from tests.fakes.azure_ml_backends import await_end, rest_jobs, sdk_jobs, tiny_app, use_proxy
 from training.local.process_jobs import ProcessJobs
 from training.ports import Job, JobPhase, RetrainingJobs
+from training.request import RetrainRequest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,8 @@ class Subject:
     log: Path
 
     def job(self, run_id: str, pool: str) -> Job:
-        return Job(run_id=run_id, pools=(pool,), reason="a test", environment={"STARTED_LOG": str(self.log)})
+        request = RetrainRequest(pools=(pool,), reason="a test")
+        return Job(run_id=run_id, request=request, environment={"STARTED_LOG": str(self.log)})
 
     @property
     def started(self) -> list[str]:

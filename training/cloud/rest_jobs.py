@@ -66,8 +66,8 @@ class RestJobs:
         command = shlex.join(("python", *job.arguments))
         properties: dict[str, Any] = {
             "jobType": "Command",
-            "displayName": f"retrain {', '.join(job.pools)}"[:250],
-            "description": job.reason,
+            "displayName": f"retrain {', '.join(job.request.pool_names)}"[:250],
+            "description": job.request.reason,
             "experimentName": self._experiment,
             "tags": dict(job.tags),
             "codeId": code,

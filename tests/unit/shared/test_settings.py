@@ -1,7 +1,7 @@
 import pytest
 
 from shared.errors import ConfigurationError
-from shared.settings import PREFIX, Backend, load_settings
+from shared.settings import PREFIX, Backend, RetrainingBackend, load_settings
 
 SECRET = "AccountName=a;AccountKey=c2VjcmV0;BlobEndpoint=http://127.0.0.1"
 
@@ -90,3 +90,31 @@ def test_a_long_value_is_shown_in_part() -> None:
         load_settings({"FORESCALE_BACKEND": "x" * 5000})
 
     assert len(str(told.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        pytest.param({"FORESCALE_BACKEND": "local"}, RetrainingBackend.PROCESS, id="local, unset"),
+        pytest.param(
+            {"FORESCALE_BACKEND": "local", "FORESCALE_RETRAINING_BACKEND": "none"},
+            RetrainingBackend.NONE,
+            id="local, switched off",
+        ),
+        pytest.param(
+            {"FORESCALE_STORAGE_ACCOUNT_URL": "https://a.blob.core.windows.net"}, RetrainingBackend.NONE, id="Azure"
+        ),
+        pytest.param(
+            {
+                "FORESCALE_STORAGE_ACCOUNT_URL": "https://a.blob.core.windows.net",
+                "FORESCALE_RETRAINING_BACKEND": "azureml_jobs",
+            },
+            RetrainingBackend.AZUREML_JOBS,
+            id="Azure ML",
+        ),
+    ],
+)
+def test_what_retrains_is_the_setting_or_else_what_the_backend_brings(
+    environ: dict[str, str], expected: RetrainingBackend
+) -> None:
+    assert load_settings(environ).retraining is expected

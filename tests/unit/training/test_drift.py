@@ -17,6 +17,7 @@ from training.drift import (
     drifts,
     not_before,
 )
+from training.request import RetrainRequest
 from training.runs import Run, RunState
 
 FINE = Health(promised_loss=0.1, realised_loss=0.1, coverage=0.9, judged_intervals=288, ticks=288)
@@ -24,9 +25,8 @@ FINE = Health(promised_loss=0.1, realised_loss=0.1, coverage=0.9, judged_interva
 
 def run(hours_ago: float, state: RunState = RunState.COMPLETED, *, pool: str = "web", asked_by: str = WATCH) -> Run:
     at = NOW - timedelta(hours=hours_ago)
-    return Run(
-        run_id=f"{hours_ago}", pools=(pool,), reason="", asked_by=asked_by, state=state, requested_at=at, touched_at=at
-    )
+    request = RetrainRequest(pools=(pool,), reason="a test")
+    return Run(run_id=f"{hours_ago}", request=request, asked_by=asked_by, state=state, requested_at=at, touched_at=at)
 
 
 @pytest.mark.parametrize(

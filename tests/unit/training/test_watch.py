@@ -37,7 +37,7 @@ class Scene:
         self.store = ModelStore(self.blobs)
         self.pool = pool()
         self.retraining = Retraining(
-            jobs=self.jobs, runs=Runs(self.blobs), results=Results(self.blobs), clock=self.clock
+            jobs=lambda: self.jobs, runs=Runs(self.blobs), results=Results(self.blobs), clock=self.clock
         )
 
     def feed(self, *peaks_h: float) -> History:
@@ -76,7 +76,7 @@ def test_a_pool_without_a_model_gets_one(scene: Scene) -> None:
     watched = scene.watch()
 
     assert watched.why == ("no_model: no model serves",)
-    assert scene.jobs.jobs[watched.run_id].reason == "no_model: no model serves"
+    assert scene.jobs.jobs[watched.run_id].request.reason == "no_model: no model serves"
 
 
 def test_a_fresh_model_that_forecasts_well_is_left_alone(scene: Scene) -> None:
