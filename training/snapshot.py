@@ -1,22 +1,18 @@
-"""What a training job takes along: our own packages as far as it runs them, and the exact versions it needs."""
+"""What a training job takes along: our own packages, whole, and the exact library versions that it needs.
+
+A job could not resize a pool with them: it runs under an identity that has no right to (docs/decisions/0030).
+"""
 
 import hashlib
 import importlib.metadata
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from shared.errors import ConfigurationError
 
 PACKAGES = ("shared", "scaler", "training")
-LEFT_BEHIND = frozenset({
-    "scaler/cloud", "scaler/dashboard", "scaler/local", "scaler/__main__.py", "scaler/wiring.py", "scaler/tick.py",
-    "scaler/fallback.py", "scaler/explain.py", "scaler/preflight.py", "shared/demand/archive.py", "training/api.py",
-    "training/cloud/aml_errors.py", "training/cloud/sdk_jobs.py", "training/cloud/rest_jobs.py",
-    "training/cloud/sdk_process.py", "training/cloud/workspace.py",
-})  # fmt: skip
-"""Parts of our packages that act on pools or start jobs: a job neither needs nor may use them."""
 LIBRARIES = (
     "azure-identity",
     "azure-storage-blob",
@@ -42,11 +38,11 @@ class Snapshot:
     @property
     def digest(self) -> str:
         """SHA-256 over names and contents, hexadecimal: the code version."""
-        told = hashlib.sha256()
+        digest = hashlib.sha256()
         for name, data in sorted(self.files.items()):
-            told.update(f"{name}\0{len(data)}\0".encode())
-            told.update(data)
-        return told.hexdigest()
+            digest.update(f"{name}\0{len(data)}\0".encode())
+            digest.update(data)
+        return digest.hexdigest()
 
     @property
     def requirements(self) -> Sequence[str]:
@@ -70,18 +66,18 @@ def snapshot_of(root: Path, *, extra_libraries: Sequence[str] = ()) -> Snapshot:
     files = {
         path.relative_to(root).as_posix(): path.read_bytes()
         for package in PACKAGES
-        for path in sorted((root / package).rglob("*.py"))
+        for path in sorted((root / package).rglob("*"))
+        if path.is_file() and not _is_made_by_python(path.relative_to(root))
     }
-    taken = {name: data for name, data in files.items() if not _is_left(name)}
-    if "training/__main__.py" not in taken:
+    if "training/__main__.py" not in files:
         msg = f"{root} holds no training/__main__.py: the app's own folder is needed to start a training job"
         raise ConfigurationError(msg)
-    taken[REQUIREMENTS] = "".join(f"{line}\n" for line in _pins((*LIBRARIES, *extra_libraries))).encode()
-    size_bytes = sum(map(len, taken.values()))
+    files[REQUIREMENTS] = "".join(f"{line}\n" for line in _pins((*LIBRARIES, *extra_libraries))).encode()
+    size_bytes = sum(map(len, files.values()))
     if size_bytes > MAX_BYTES:
         msg = f"the job's files have {size_bytes:,} bytes, Azure ML takes {MAX_BYTES:,}"
         raise ConfigurationError(msg)
-    return Snapshot(files=taken)
+    return Snapshot(files=files)
 
 
 def python_version() -> str:
@@ -89,8 +85,8 @@ def python_version() -> str:
     return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def _is_left(name: str) -> bool:
-    return any(name == left or name.startswith(f"{left}/") for left in LEFT_BEHIND)
+def _is_made_by_python(path: PurePath) -> bool:
+    return "__pycache__" in path.parts or path.suffix == ".pyc"
 
 
 def _pins(libraries: Sequence[str]) -> list[str]:
