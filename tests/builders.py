@@ -13,6 +13,7 @@ from shared.forecasting.card import Family, ModelCard, TrainingWindow
 from shared.forecasting.forecast import Forecast
 from shared.forecasting.store import library_versions
 from shared.pools import Pool, read_pools
+from training.request import RetrainRequest
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 """A Monday noon."""
@@ -113,3 +114,8 @@ def draft_card(**changes: Any) -> ModelCard:
             **changes,
         }
     )
+
+
+def retrain_request(*pools: str, reason: str = "a test") -> RetrainRequest:
+    """A request for these pools, or for ``web``."""
+    return RetrainRequest(pools=pools or ("web",), reason=reason)

@@ -68,22 +68,22 @@ def _fit(options: argparse.Namespace) -> int:
     run_id = options.run_id or new_run_id(clock_of(settings)(), "by-hand")
     with show_progress("training") as progress:
         wishes = Wishes(force=options.force, quick=options.quick, progress=progress)
-        told = job_of(settings).run(chosen, run_id=run_id, wishes=wishes)
+        run = job_of(settings).run(chosen, run_id=run_id, wishes=wishes)
     if options.json:
-        show_json(told.model_dump(mode="json"))
+        show_json(run.model_dump(mode="json"))
     else:
         rows = [
             {"pool": name, "outcome": result.stage.value, "version": result.version, "why": result.why}
-            for name, result in told.pools.items()
+            for name, result in run.pools.items()
         ]
         show_table(rows, title="Trained")
-    unwilling = options.run_id == "" and any(result.stage is PoolStage.REFUSED for result in told.pools.values())
-    return FAILED if is_failed(told) or unwilling else 0
+    unwilling = options.run_id == "" and any(result.stage is PoolStage.REFUSED for result in run.pools.values())
+    return FAILED if is_failed(run) or unwilling else 0
 
 
 def _evaluate(options: argparse.Namespace) -> int:
     """Show how every family would have done, on a file or on each pool's history."""
-    told: list[dict[str, object]] = []
+    scores: list[dict[str, object]] = []
     for pool, history in _to_evaluate(options):
         with show_progress(pool.name) as progress:
             competition = compete(pool, history, progress=progress)
@@ -91,18 +91,18 @@ def _evaluate(options: argparse.Namespace) -> int:
             msg = f"{pool.name}: {len(history)} intervals are too few to judge on ({FEWEST_INTERVALS} are needed)"
             raise TrainingRefused(msg)
         winner, _ = best_of(competition.judged, slo=_slo_of(pool))
-        told += [
+        scores += [
             {"pool": pool.name, "family": judged.name, "best": judged is winner, **judged.scores}
             for judged in competition.judged
         ]
     if options.json:
-        show_json(told)
+        show_json(scores)
     else:
         names = {"family": "family", "best": "best", "attained": "attained", "misses": "misses", "cost": "cost"}
         names |= {"node_hours": "node-hours", "pinball_50": "pb .5", "pinball_90": "pb .9", "pinball_99": "pb .99"}
-        for name in dict.fromkeys(row["pool"] for row in told):
-            rows = [{short: row[key] for key, short in names.items()} for row in told if row["pool"] == name]
-            show_table(rows, title=f"{name}: walk-forward over {told[0]['scored_intervals']:,.0f} intervals")
+        for name in dict.fromkeys(row["pool"] for row in scores):
+            rows = [{short: row[key] for key, short in names.items()} for row in scores if row["pool"] == name]
+            show_table(rows, title=f"{name}: walk-forward over {scores[0]['scored_intervals']:,.0f} intervals")
     return 0
 
 

@@ -20,11 +20,11 @@ from shared.errors import (
     Transient,
     WorkspaceNotFound,
 )
+from tests.builders import retrain_request
 from tests.fakes.azure_ml import CLUSTER, FakeAzureMl, Fault, fake_azure_ml
 from tests.fakes.azure_ml_backends import await_end, rest_jobs, sdk_jobs, tiny_app, use_proxy, workspace
 from training.cloud.sdk_jobs import SdkJobs, SdkOptions
 from training.ports import Job, JobPhase, RetrainingJobs
-from training.request import RetrainRequest
 from training.snapshot import snapshot_of
 
 STATUSES = {401: Forbidden, 403: Forbidden, 429: Throttled, 503: Transient, None: Transient}
@@ -79,7 +79,7 @@ def fresh(app: Path, service: FakeAzureMl, monkeypatch: pytest.MonkeyPatch) -> I
 
 
 def job(service: FakeAzureMl) -> Job:
-    return Job(run_id=f"run-{len(service.calls)}", request=RetrainRequest(pools=("quick",), reason="a test"))
+    return Job(run_id=f"run-{len(service.calls)}", request=retrain_request("quick"))
 
 
 @pytest.mark.parametrize("status", STATUSES)

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from shared.errors import JobNotFound
+from tests.builders import retrain_request
 from tests.fakes.azure_ml import FakeAzureMl, fake_azure_ml
 from tests.fakes.azure_ml_backends import await_end, rest_jobs, sdk_jobs, tiny_app, use_proxy
 from training.local.process_jobs import ProcessJobs
 from training.ports import Job, JobPhase, RetrainingJobs
-from training.request import RetrainRequest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class Subject:
     log: Path
 
     def job(self, run_id: str, pool: str) -> Job:
-        request = RetrainRequest(pools=(pool,), reason="a test")
+        request = retrain_request(pool)
         return Job(run_id=run_id, request=request, environment={"STARTED_LOG": str(self.log)})
 
     @property

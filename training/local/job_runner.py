@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _ended(child: "subprocess.Popen[bytes]", folder: Path) -> int:
-    """Wait for the end; a job that was told to stop gets a grace period, then it is killed."""
+    """Wait for the end; a job that was asked to stop gets a grace period, then it is killed."""
     while True:
         try:
             return child.wait(timeout=GRACE_S)
@@ -51,10 +51,10 @@ def _ended(child: "subprocess.Popen[bytes]", folder: Path) -> int:
                 child.kill()
 
 
-def _write(path: Path, told: dict[str, object]) -> None:
+def _write(path: Path, state: dict[str, object]) -> None:
     """Write whole or not at all: somebody may be reading."""
     temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(told))
+    temporary.write_text(json.dumps(state))
     temporary.replace(path)
 
 

@@ -122,10 +122,10 @@ class ProcessJobs:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        told: dict[str, Any] = json.loads(path.read_text())
+        state: dict[str, Any] = json.loads(path.read_text())
     except (FileNotFoundError, ValueError):
         return {}
-    return told
+    return state
 
 
 def _instant(text: str | None) -> datetime | None:

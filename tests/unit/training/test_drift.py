@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.builders import NOW
+from tests.builders import NOW, retrain_request
 from training.drift import (
     LONGEST_BACKOFF,
     MOST_A_DAY,
@@ -17,7 +17,6 @@ from training.drift import (
     drifts,
     not_before,
 )
-from training.request import RetrainRequest
 from training.runs import Run, RunState
 
 FINE = Health(promised_loss=0.1, realised_loss=0.1, coverage=0.9, judged_intervals=288, ticks=288)
@@ -25,7 +24,7 @@ FINE = Health(promised_loss=0.1, realised_loss=0.1, coverage=0.9, judged_interva
 
 def run(hours_ago: float, state: RunState = RunState.COMPLETED, *, pool: str = "web", asked_by: str = WATCH) -> Run:
     at = NOW - timedelta(hours=hours_ago)
-    request = RetrainRequest(pools=(pool,), reason="a test")
+    request = retrain_request(pool)
     return Run(run_id=f"{hours_ago}", request=request, asked_by=asked_by, state=state, requested_at=at, touched_at=at)
 
 

@@ -3,46 +3,23 @@
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
-from shared.errors import ComputeNotFound, ConfigurationError, KeyReused, RunNotFound, RunPending, Throttled, Transient
-from shared.local.directory_blobs import DirectoryBlobs
-from tests.builders import NOW
+from shared.errors import ComputeNotFound, RunNotFound, RunPending, Throttled, Transient
+from tests.builders import NOW, retrain_request
 from tests.fakes.clock import FakeClock
 from tests.fakes.retraining_jobs import FakeRetrainingJobs, HostKilled
 from training.ports import JobPhase
-from training.request import Caller, RetrainRequest
-from training.results import PoolResult, PoolStage, Results, RunResult
+from training.request import Caller
+from training.results import PoolResult, PoolStage, RunResult
 from training.retraining import GIVE_UP_AFTER, RESUME_AFTER, Retraining, new_run_id
-from training.runs import KEYS_KEPT, RUNS_FILE, RUNS_KEPT, Runs, RunState
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock(NOW)
-
-
-@pytest.fixture
-def jobs() -> FakeRetrainingJobs:
-    return FakeRetrainingJobs()
-
-
-@pytest.fixture
-def retraining(tmp_path: Path, clock: FakeClock, jobs: FakeRetrainingJobs) -> Retraining:
-    blobs = DirectoryBlobs(tmp_path)
-    return Retraining(jobs=lambda: jobs, runs=Runs(blobs), results=Results(blobs), clock=clock)
-
-
-def ask(*pools: str, reason: str = "a test") -> RetrainRequest:
-    return RetrainRequest(pools=pools or ("web",), reason=reason)
+from training.runs import RUNS_KEPT, RunState
 
 
 def test_an_ask_starts_one_job_for_its_pools(retraining: Retraining, jobs: FakeRetrainingJobs) -> None:
-    reservation = retraining.start(ask("web", "batch"), run_id="one")
+    reservation = retraining.start(retrain_request("web", "batch"), run_id="one")
 
     assert reservation.is_new
     assert reservation.run.state is RunState.QUEUED
@@ -55,28 +32,28 @@ def test_an_ask_starts_one_job_for_its_pools(retraining: Retraining, jobs: FakeR
 def test_while_a_run_is_active_it_answers_every_ask_for_its_pool(
     retraining: Retraining, jobs: FakeRetrainingJobs
 ) -> None:
-    retraining.start(ask("web"), run_id="one")
+    retraining.start(retrain_request("web"), run_id="one")
 
-    reservation = retraining.start(ask("web", reason="another"), run_id="two")
+    reservation = retraining.start(retrain_request("web", reason="another"), run_id="two")
 
     assert (reservation.run.run_id, reservation.is_new, reservation.busy) == ("one", False, {"web": "one"})
     assert list(jobs.jobs) == ["one"]
 
 
 def test_pools_that_are_free_start_without_those_that_are_not(retraining: Retraining, jobs: FakeRetrainingJobs) -> None:
-    retraining.start(ask("web"), run_id="one")
+    retraining.start(retrain_request("web"), run_id="one")
 
-    reservation = retraining.start(ask("web", "batch"), run_id="two")
+    reservation = retraining.start(retrain_request("web", "batch"), run_id="two")
 
     assert (reservation.run.pools, reservation.busy) == (("batch",), {"web": "one"})
     assert jobs.jobs["two"].request.pool_names == ("batch",)
 
 
 def test_a_run_that_is_over_makes_room_even_if_nobody_looked(retraining: Retraining, jobs: FakeRetrainingJobs) -> None:
-    retraining.start(ask("web"), run_id="one")
+    retraining.start(retrain_request("web"), run_id="one")
     jobs.end("one", JobPhase.FAILED)
 
-    reservation = retraining.start(ask("web"), run_id="two")
+    reservation = retraining.start(retrain_request("web"), run_id="two")
 
     assert (reservation.run.run_id, reservation.is_new) == ("two", True)
     assert retraining.status("one").run.state is RunState.FAILED
@@ -84,87 +61,11 @@ def test_a_run_that_is_over_makes_room_even_if_nobody_looked(retraining: Retrain
 
 def test_two_callers_at_once_start_one_run(retraining: Retraining, jobs: FakeRetrainingJobs) -> None:
     with ThreadPoolExecutor(8) as callers:
-        reservations = list(callers.map(lambda name: retraining.start(ask("web"), run_id=name), "abcdefgh"))
+        reservations = list(callers.map(lambda name: retraining.start(retrain_request("web"), run_id=name), "abcdefgh"))
 
     assert len(jobs.jobs) == 1
     assert {reservation.run.run_id for reservation in reservations} == set(jobs.jobs)
     assert sum(reservation.is_new for reservation in reservations) == 1
-
-
-def test_the_same_key_means_the_same_run_even_after_it_is_over(
-    retraining: Retraining, jobs: FakeRetrainingJobs
-) -> None:
-    retraining.start(ask(), Caller(key="k"), run_id="one")
-    jobs.end("one", JobPhase.COMPLETED)
-    retraining.status("one")
-
-    again = retraining.start(ask(), Caller(key="k"), run_id="two")
-
-    assert (again.run.run_id, again.is_new) == ("one", False)
-    assert list(jobs.jobs) == ["one"]
-
-
-def test_the_same_key_with_another_ask_is_refused(retraining: Retraining) -> None:
-    retraining.start(ask(), Caller(key="k"), run_id="one")
-
-    with pytest.raises(KeyReused):
-        retraining.start(ask("batch"), Caller(key="k"), run_id="two")
-
-
-def test_the_key_itself_is_not_stored(retraining: Retraining, tmp_path: Path) -> None:
-    retraining.start(ask(), Caller(key="a-private-key"), run_id="one")
-
-    assert "a-private-key" not in (tmp_path / RUNS_FILE).read_text()
-
-
-def test_a_key_that_joined_a_run_is_answered_with_it_again_even_after_it_is_over(
-    retraining: Retraining, jobs: FakeRetrainingJobs
-) -> None:
-    retraining.start(ask(), run_id="one")
-    joined = retraining.start(ask(), Caller(key="k"), run_id="two")
-    jobs.end("one", JobPhase.COMPLETED)
-    retraining.status("one")
-
-    again = retraining.start(ask(), Caller(key="k"), run_id="three")
-
-    assert (joined.run.run_id, joined.is_new) == ("one", False)
-    assert (again.run.run_id, again.is_repeat, again.run.state) == ("one", True, RunState.COMPLETED)
-    with pytest.raises(KeyReused):
-        retraining.start(ask(reason="another"), Caller(key="k"), run_id="four")
-    assert list(jobs.jobs) == ["one"]
-
-
-def test_a_key_does_not_join_a_run_that_is_over_although_nobody_looked(
-    retraining: Retraining, jobs: FakeRetrainingJobs
-) -> None:
-    retraining.start(ask(), run_id="one")
-    jobs.end("one", JobPhase.FAILED)
-
-    started = retraining.start(ask(), Caller(key="k"), run_id="two")
-    again = retraining.start(ask(), Caller(key="k"), run_id="three")
-
-    assert (started.run.run_id, started.is_new) == ("two", True)
-    assert (again.run.run_id, again.is_repeat) == ("two", True)
-
-
-def test_two_requests_at_once_under_one_key_get_one_run(retraining: Retraining, jobs: FakeRetrainingJobs) -> None:
-    caller = Caller(key="k")
-
-    with ThreadPoolExecutor(8) as callers:
-        found = list(callers.map(lambda name: retraining.start(ask(), caller, run_id=name), "abcdefgh"))
-
-    assert len({reservation.run.run_id for reservation in found}) == 1
-    assert len(jobs.jobs) == 1
-
-
-def test_a_run_remembers_the_newest_keys_only(retraining: Retraining) -> None:
-    [retraining.start(ask(), Caller(key=f"{number}"), run_id="one") for number in range(KEYS_KEPT + 3)]
-
-    keys = retraining.runs.get("one").keys
-
-    assert len(keys) == KEYS_KEPT
-    assert Caller(key="0").key_digest not in keys
-    assert Caller(key=f"{KEYS_KEPT + 2}").key_digest in keys
 
 
 def kill_after(jobs: FakeRetrainingJobs) -> None:
@@ -186,11 +87,11 @@ def test_a_host_killed_around_the_submit_starts_nothing_twice_and_loses_nothing(
 ) -> None:
     kill(jobs)
     with pytest.raises(HostKilled):
-        retraining.start(ask(), Caller(key=key), run_id="one")
+        retraining.start(retrain_request(), Caller(key=key), run_id="one")
     jobs.killed = jobs.killed_before = False
     clock.now += RESUME_AFTER
 
-    again = retraining.start(ask(), Caller(key=key), run_id="two")
+    again = retraining.start(retrain_request(), Caller(key=key), run_id="two")
 
     assert again.run.run_id == "one"
     assert list(jobs.jobs) == ["one"]
@@ -202,7 +103,7 @@ def test_the_timer_goes_on_with_what_a_killed_host_left(
 ) -> None:
     jobs.killed_before = True
     with pytest.raises(HostKilled):
-        retraining.start(ask(), run_id="one")
+        retraining.start(retrain_request(), run_id="one")
     jobs.killed_before = False
     clock.now += RESUME_AFTER
 
@@ -215,7 +116,7 @@ def test_a_reservation_that_somebody_is_submitting_is_left_alone(
 ) -> None:
     jobs.killed_before = True
     with pytest.raises(HostKilled):
-        retraining.start(ask(), run_id="one")
+        retraining.start(retrain_request(), run_id="one")
     clock.now += RESUME_AFTER - timedelta(seconds=1)
 
     assert retraining.status("one").run.state is RunState.RESERVED
@@ -227,10 +128,10 @@ def test_a_submit_without_an_answer_keeps_the_run_and_says_when_to_ask(
     jobs.fail_next = Throttled("wait", retry_after=timedelta(seconds=7))
 
     with pytest.raises(RunPending) as met:
-        retraining.start(ask(), Caller(key="k"), run_id="one")
+        retraining.start(retrain_request(), Caller(key="k"), run_id="one")
 
     assert (met.value.run_id, met.value.retry_after) == ("one", timedelta(seconds=7))
-    assert retraining.start(ask(), Caller(key="k"), run_id="two").run.state is RunState.QUEUED
+    assert retraining.start(retrain_request(), Caller(key="k"), run_id="two").run.state is RunState.QUEUED
 
 
 def test_a_submit_that_is_refused_is_over_and_the_key_is_free_again(
@@ -238,10 +139,10 @@ def test_a_submit_that_is_refused_is_over_and_the_key_is_free_again(
 ) -> None:
     jobs.fail_next = ComputeNotFound("no cluster")
     with pytest.raises(ComputeNotFound):
-        retraining.start(ask(), Caller(key="k"), run_id="one")
+        retraining.start(retrain_request(), Caller(key="k"), run_id="one")
 
     assert retraining.status("one").run.state is RunState.REFUSED
-    assert retraining.start(ask(), Caller(key="k"), run_id="two").run.run_id == "two"
+    assert retraining.start(retrain_request(), Caller(key="k"), run_id="two").run.run_id == "two"
 
 
 def test_a_reservation_that_never_gets_a_job_is_given_up(
@@ -249,7 +150,7 @@ def test_a_reservation_that_never_gets_a_job_is_given_up(
 ) -> None:
     jobs.fail_next = Transient("503")
     with pytest.raises(RunPending):
-        retraining.start(ask(), run_id="one")
+        retraining.start(retrain_request(), run_id="one")
     clock.now += GIVE_UP_AFTER + timedelta(seconds=1)
 
     assert retraining.status("one").run.state is RunState.FAILED
@@ -258,7 +159,7 @@ def test_a_reservation_that_never_gets_a_job_is_given_up(
 def test_a_service_that_cannot_be_asked_leaves_the_last_state_with_a_note(
     retraining: Retraining, jobs: FakeRetrainingJobs
 ) -> None:
-    retraining.start(ask(), run_id="one")
+    retraining.start(retrain_request(), run_id="one")
     jobs.fail_next = Transient("503")
 
     report = retraining.status("one")
@@ -268,7 +169,7 @@ def test_a_service_that_cannot_be_asked_leaves_the_last_state_with_a_note(
 
 
 def test_a_run_is_followed_to_its_end_with_what_its_job_found(retraining: Retraining, jobs: FakeRetrainingJobs) -> None:
-    retraining.start(ask(), run_id="one")
+    retraining.start(retrain_request(), run_id="one")
     promoted = PoolResult(stage=PoolStage.PROMOTED, why="better", candidate={"pinball_share": 0.1})
     retraining.results.write(RunResult(run_id="one", pools={"web": promoted}, updated_at=NOW))
     jobs.end("one", JobPhase.COMPLETED)
@@ -281,23 +182,23 @@ def test_a_run_is_followed_to_its_end_with_what_its_job_found(retraining: Retrai
 
 
 def test_canceling_ends_the_job_and_frees_its_pools(retraining: Retraining) -> None:
-    retraining.start(ask(), run_id="one")
+    retraining.start(retrain_request(), run_id="one")
 
     assert retraining.cancel("one").run.state is RunState.CANCELING
     assert retraining.status("one").run.state is RunState.CANCELED
-    assert retraining.start(ask(), run_id="two").is_new
+    assert retraining.start(retrain_request(), run_id="two").is_new
 
 
 def test_canceling_a_reservation_without_a_job_ends_it(retraining: Retraining, jobs: FakeRetrainingJobs) -> None:
     jobs.fail_next = Transient("503")
     with pytest.raises(RunPending):
-        retraining.start(ask(), run_id="one")
+        retraining.start(retrain_request(), run_id="one")
 
     assert retraining.cancel("one").run.state is RunState.CANCELED
 
 
 def test_a_job_that_vanished_is_a_failed_run(retraining: Retraining, jobs: FakeRetrainingJobs) -> None:
-    retraining.start(ask(), run_id="one")
+    retraining.start(retrain_request(), run_id="one")
     del jobs.states["one"]
 
     assert retraining.status("one").run.state is RunState.FAILED
@@ -309,9 +210,9 @@ def test_an_unknown_run_is_not_found(retraining: Retraining) -> None:
 
 
 def test_old_runs_are_forgotten_and_active_ones_are_not(retraining: Retraining, jobs: FakeRetrainingJobs) -> None:
-    retraining.start(ask("kept"), run_id="kept")
+    retraining.start(retrain_request("kept"), run_id="kept")
     for index in range(RUNS_KEPT + 5):
-        retraining.start(ask("web"), run_id=f"run-{index}")
+        retraining.start(retrain_request("web"), run_id=f"run-{index}")
         jobs.end(f"run-{index}", JobPhase.COMPLETED)
         retraining.status(f"run-{index}")
 
@@ -324,76 +225,3 @@ def test_old_runs_are_forgotten_and_active_ones_are_not(retraining: Retraining, 
 
 def test_a_run_id_sorts_by_time() -> None:
     assert new_run_id(NOW, "abcdefghij") == "forescale-20261123-120000-abcdefgh"
-
-
-# what is told of a run that ended before its job was done
-
-
-@pytest.mark.parametrize(
-    ("phase", "progress"),
-    [(JobPhase.CANCELED, 0.5), (JobPhase.FAILED, 0.5), (JobPhase.COMPLETED, 1.0)],
-)
-def test_a_run_that_is_over_has_no_pool_waiting_and_the_progress_that_it_made(
-    retraining: Retraining, jobs: FakeRetrainingJobs, phase: JobPhase, progress: float
-) -> None:
-    retraining.start(ask("web", "batch"), run_id="one")
-    pools = {"web": PoolResult(stage=PoolStage.PROMOTED), "batch": PoolResult(stage=PoolStage.TRAINING)}
-    retraining.results.write(RunResult(run_id="one", pools=pools, updated_at=NOW))
-    jobs.end("one", phase)
-
-    report = retraining.status("one")
-
-    assert report.progress == progress
-    assert [result.stage for result in report.results.values()] == [PoolStage.PROMOTED, PoolStage.UNFINISHED]
-    assert phase.value in report.results["batch"].why
-
-
-def test_a_run_that_is_going_has_its_pools_waiting(retraining: Retraining) -> None:
-    retraining.start(ask(), run_id="one")
-
-    report = retraining.status("one")
-
-    assert (report.progress, report.results["web"].stage) == (0.0, PoolStage.WAITING)
-
-
-# without a service that runs jobs
-
-
-def not_set_up() -> FakeRetrainingJobs:
-    message = "retraining is not set up"
-    raise ConfigurationError(message)
-
-
-def test_without_a_service_nothing_is_reserved(retraining: Retraining) -> None:
-    without = replace(retraining, jobs=not_set_up)
-
-    with pytest.raises(ConfigurationError, match="not set up"):
-        without.start(ask(), run_id="one")
-
-    assert without.recent() == []
-
-
-def test_without_a_service_what_is_known_of_runs_is_told_with_a_note(retraining: Retraining) -> None:
-    retraining.start(ask(), Caller(key="k"), run_id="one")
-    without = replace(retraining, jobs=not_set_up)
-
-    assert without.start(ask(), Caller(key="k"), run_id="two").run.run_id == "one"
-    assert without.status("one").run.state is RunState.QUEUED
-    assert "not set up" in without.status("one").note
-    assert [report.run.run_id for report in without.recent()] == ["one"]
-    assert [run.state for run in without.reconcile()] == [RunState.QUEUED]
-    with pytest.raises(ConfigurationError):
-        without.cancel("one")
-
-
-def test_a_service_that_does_not_answer_is_asked_about_one_holder_only(
-    retraining: Retraining, jobs: FakeRetrainingJobs
-) -> None:
-    retraining.start(ask("web"), run_id="one")
-    retraining.start(ask("batch"), run_id="two")
-    jobs.end("two", JobPhase.COMPLETED)
-    jobs.fail_next = Transient("503")
-
-    reservation = retraining.start(ask("web", "batch"), run_id="three")
-
-    assert (reservation.is_new, reservation.busy) == (False, {"web": "one", "batch": "two"})
