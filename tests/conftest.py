@@ -81,7 +81,7 @@ def azurite_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     installed = ROOT / ".tools/node_modules/.bin/azurite-blob"
     command = str(installed) if installed.exists() else shutil.which("azurite-blob")
     if command is None or shutil.which("node") is None:
-        pytest.skip("azurite-blob or node is missing: npm install --prefix .tools azurite@3.35.0")
+        pytest.skip("azurite-blob or node is missing: make tools")
     options = ("--blobPort", "0", "--blobHost", "127.0.0.1", "--inMemoryPersistence", "--skipApiVersionCheck")
     with subprocess.Popen(
         [command, *options, "--disableTelemetry"],

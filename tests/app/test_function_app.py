@@ -1,18 +1,15 @@
 """The function app as the Functions host meets it: nothing installed but requirements.txt, the app's root last."""
 
-import fcntl
-import hashlib
 import json
 import os
 import subprocess
-import sys
-import venv
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shared.settings import PREFIX, Settings
+from tests.clean_python import THIS_VERSION, clean_python
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.timeout(900)
@@ -41,23 +38,9 @@ DEPLOYED = ("function_app.py", "host.json", "scaler", "shared", "training")
 
 
 @pytest.fixture(scope="session")
-def clean_python() -> Path:
-    """A Python whose environment holds requirements.txt and nothing else; kept until that file changes."""
-    requirements = ROOT / "requirements.txt"
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
-    folder = ROOT / ".cache" / f"app-{version}-{digest}"
-    folder.parent.mkdir(exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / ".done").exists():
-            venv.create(folder, with_pip=True, clear=True)
-            pip = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-            done = subprocess.run([*pip, "-r", str(requirements)], capture_output=True, text=True, check=False)
-            if done.returncode:
-                pytest.skip(f"requirements.txt could not be installed: {done.stderr[-300:]}")
-            (folder / ".done").touch()
-    return folder / "bin/python"
+def python() -> Path:
+    """The running version's Python with requirements.txt and nothing else."""
+    return clean_python(THIS_VERSION) or pytest.fail("the Python that runs this test is not found")
 
 
 @pytest.fixture(scope="session")
@@ -84,8 +67,8 @@ def run(python: Path, app_root: Path, code: str, environ: dict[str, str]) -> "su
 
 
 @pytest.fixture(scope="session")
-def seen(clean_python: Path, deployed: Path) -> dict[str, Any]:
-    done = run(clean_python, deployed, LOOK, {})
+def seen(python: Path, deployed: Path) -> dict[str, Any]:
+    done = run(python, deployed, LOOK, {})
     assert done.returncode == 0, done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
     return result
@@ -161,10 +144,10 @@ scale.get_user_function()(TimerRequest())
     ],
 )
 def test_bad_settings_fail_in_the_invocation_and_not_at_import(
-    clean_python: Path, deployed: Path, environ: dict[str, str], told: str
+    python: Path, deployed: Path, environ: dict[str, str], told: str
 ) -> None:
-    imported = run(clean_python, deployed, "import function_app; print(len(function_app.app.get_functions()))", environ)
-    invoked = run(clean_python, deployed, SCALE, environ)
+    imported = run(python, deployed, "import function_app; print(len(function_app.app.get_functions()))", environ)
+    invoked = run(python, deployed, SCALE, environ)
 
     assert int(imported.stdout) >= 2
     assert invoked.returncode == 1
@@ -212,9 +195,3 @@ def test_what_is_deployed_is_not_ignored_and_what_is_for_developers_is() -> None
 
     assert {"dev/", "tests/", "docs/", "local.settings*.json", ".*"} <= ignored
     assert ignored & {*DEPLOYED, *(f"{name}/" for name in DEPLOYED), "requirements.txt"} == set()
-
-
-def test_no_requirement_is_for_developers_only() -> None:
-    named = (ROOT / "requirements.txt").read_text().lower()
-
-    assert [tool for tool in ("pytest", "ruff", "mypy", "hypothesis") if tool in named] == []

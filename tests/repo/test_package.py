@@ -1,12 +1,8 @@
 """What is published: the right files, small, and an app that imports from them with its requirements alone."""
 
-import hashlib
 import json
-import os
 import re
-import shutil
 import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,10 +11,10 @@ from pathlib import Path
 import pytest
 
 import infra.package as packaging
+from tests.clean_python import VERSIONS, clean_python
 from tests.repo.bicep_text import ROOT
 
 Tool = Callable[..., "subprocess.CompletedProcess[str]"]
-VERSIONS = ("3.11", "3.12", "3.13")
 LARGEST_BYTES = 2_000_000
 LOOK = """
 import json, sys
@@ -41,10 +37,10 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def environments() -> dict[str, Path | None]:
+def pythons() -> dict[str, Path | None]:
     """Each version's Python with requirements.txt and nothing else; the first time, all are made at once."""
     with ThreadPoolExecutor() as side_by_side:
-        return dict(zip(VERSIONS, side_by_side.map(_environment, VERSIONS), strict=True))
+        return dict(zip(VERSIONS, side_by_side.map(clean_python, VERSIONS), strict=True))
 
 
 def test_the_package_holds_the_app_and_nothing_else(package: Path) -> None:
@@ -96,9 +92,9 @@ def test_what_the_command_line_tools_leave_out_is_left_out(tmp_path: Path) -> No
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_app_imports_from_the_package_with_its_requirements_alone(
-    version: str, environments: dict[str, Path | None], package: Path, tmp_path: Path
+    version: str, pythons: dict[str, Path | None], package: Path, tmp_path: Path
 ) -> None:
-    python = environments[version] or pytest.skip(f"there is no Python {version} here")
+    python = pythons[version] or pytest.skip(f"there is no Python {version} here")
     zipfile.ZipFile(package).extractall(tmp_path / "app")
 
     told = subprocess.run(
@@ -127,39 +123,3 @@ def test_azure_functions_doctor_finds_no_error_for_flex_consumption(tool: Tool, 
 
 def _names_here() -> list[str]:
     return sorted(re.findall(r'@app\.function_name\("(\w+)"\)', (ROOT / "function_app.py").read_text(encoding="utf-8")))
-
-
-def _environment(version: str) -> Path | None:
-    """Make an environment once for each text of requirements.txt; None where there is no such Python."""
-    interpreter = _interpreter(version)
-    if interpreter is None:
-        return None
-    wanted = hashlib.sha256((ROOT / "requirements.txt").read_bytes()).hexdigest()[:12]
-    folder = ROOT / ".cache" / f"package-{version}-{wanted}"
-    python = folder / "bin" / "python"
-    if not (folder / "complete").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([interpreter, "-m", "venv", "--without-pip", str(folder)], check=True)
-        command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-compile"]
-        subprocess.run(
-            [*command, "--disable-pip-version-check", "--requirement", str(ROOT / "requirements.txt")], check=True
-        )
-        (folder / "complete").touch()
-    return python
-
-
-def _interpreter(version: str) -> str | None:
-    """Return a Python of this version that runs, if there is one."""
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    candidates = [
-        sys.executable,
-        f"python{version}",
-        *(str(path) for path in sorted(pyenv.glob(f"{version}.*/bin/python"))),
-    ]
-    ask = "import sys; print('%d.%d' % sys.version_info[:2])"
-    for candidate in candidates:
-        found = shutil.which(candidate)
-        told = found and subprocess.run([found, "-c", ask], capture_output=True, text=True, check=False)
-        if found and told and told.returncode == 0 and told.stdout.strip() == version:
-            return found
-    return None
