@@ -6,6 +6,7 @@ from scaler import wiring
 from shared.http.problems import answer
 from shared.http.reply import Reply
 from shared.settings import load_settings
+from shared.version import VERSION
 from training import api
 from training.wiring import watch_models as watch
 
@@ -22,8 +23,8 @@ def scale(timer: func.TimerRequest) -> None:  # noqa: ARG001 - a late tick looks
 @app.function_name("health")
 @app.route(route="health", methods=[func.HttpMethod.GET], auth_level=func.AuthLevel.ANONYMOUS)
 def health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - liveness asks nothing
-    """Answer that the app is alive, without details."""
-    return func.HttpResponse('{"status":"ok"}', mimetype="application/json")
+    """Answer that the app is alive and which version it is, without further details."""
+    return func.HttpResponse(f'{{"status":"ok","version":"{VERSION}"}}', mimetype="application/json")
 
 
 @app.function_name("watch_models")

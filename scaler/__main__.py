@@ -16,6 +16,7 @@ from scaler.wiring import fan_out_of, node_pools_of, now, pool_inspector_of
 from shared.cli import run_command, show_json, show_progress, show_table
 from shared.errors import CloudError, ConfigurationError
 from shared.settings import load_settings
+from shared.version import VERSION
 from shared.wiring import blobs_of, pools
 
 
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m scaler", description="Size node pools ahead of demand.")
+    parser.add_argument("--version", action="version", version=f"forescale {VERSION}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     machine = argparse.ArgumentParser(add_help=False)
     machine.add_argument("--json", action="store_true", help="for machines")

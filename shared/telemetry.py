@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from shared.version import VERSION
+
 logger = logging.getLogger("forescale")
 
 
@@ -27,8 +29,12 @@ class Event(StrEnum):
 
 
 def emit(event: Event, fields: Mapping[str, object], *, level: int = logging.INFO) -> None:
-    """Log one event as one line of JSON, ``event`` first; durations become seconds, instants ISO 8601."""
-    logger.log(level, "%s", json.dumps({"event": event, **fields}, default=_plain, allow_nan=False))
+    """Log one event as one line of JSON; durations become seconds, instants ISO 8601.
+
+    Each line starts with ``event`` and ``forescale``, the version that wrote it.
+    """
+    line = {"event": event, "forescale": VERSION, **fields}
+    logger.log(level, "%s", json.dumps(line, default=_plain, allow_nan=False))
 
 
 def _plain(value: object) -> Any:  # noqa: ANN401 - what json accepts has no narrower name

@@ -1,3 +1,3 @@
-"""The version of Forescale, in one place."""
+"""The version of Forescale: the only place that states it; everything that shows a version reads this."""
 
 VERSION = "0.1.0"

@@ -12,6 +12,7 @@ from shared.errors import ConfigurationError, TrainingRefused
 from shared.forecasting.store import ModelStore
 from shared.pools import CapacitySizing, Pool
 from shared.settings import Settings, load_settings
+from shared.version import VERSION
 from shared.wiring import blobs_of, clock_of, pools
 from training.evaluation import FEWEST_INTERVALS
 from training.histories import training_history
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description="Make, judge and publish models.")
+    parser.add_argument("--version", action="version", version=f"forescale {VERSION}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--pool", action="append", help="only this pool, may be repeated (default: all of them)")

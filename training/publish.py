@@ -13,6 +13,7 @@ from shared.forecasting.response_time import response_time_forecast
 from shared.forecasting.store import ModelStore, library_versions
 from shared.forecasting.training_set import Rows, rows_of
 from shared.pools import Pool, ResponseTimeSizing
+from shared.version import VERSION
 from training.candidates import feature_spec, fit_boosting, fit_forests, fit_ridge
 from training.families import eligible
 from training.response_time import fit_response_time
@@ -80,6 +81,7 @@ def publish(store: ModelStore, pool: Pool, history: History, candidate: Candidat
         step_s=history.step.total_seconds(),
         horizon=candidate.fitted.horizon,
         features=candidate.features,
+        forescale=VERSION,
         libraries=library_versions(),
         training=TrainingWindow(start_utc=history.start_utc, end_utc=history.end_utc, intervals=len(history)),
         scores=dict(candidate.scores),

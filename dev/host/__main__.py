@@ -13,6 +13,7 @@ from dev.host.serve import ServeOptions, load_app, serve
 from dev.host.table import DecisionTable
 from dev.host.world import World, open_world
 from shared.errors import ForescaleError
+from shared.version import VERSION
 
 EVERY_SECOND = "* * * * * *"
 HOURLY = "0 15 * * * *"
@@ -23,6 +24,7 @@ REFUSED = 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the quick start; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m dev.host", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"forescale {VERSION}")
     parser.add_argument("--data", type=Path, help="a CSV file with timestamp,demand, or the workshop's log_data.pkl")
     parser.add_argument("--once", action="store_true", help=f"stop after {TICKS_OF_ONCE} ticks")
     parser.add_argument("--ticks", type=int, metavar="N", help="stop after N ticks")

@@ -69,6 +69,8 @@ class ModelCard(CardPart):
     horizon: Annotated[int, Field(ge=1)]
     """Intervals ahead that the model forecasts."""
     features: tuple[str, ...] = ()
+    forescale: str = ""
+    """Version of Forescale that made it."""
     libraries: dict[str, str]
     """Versions the model was made with, by distribution name."""
     training: TrainingWindow

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from shared.telemetry import Event, emit
+from shared.version import VERSION
 from tests.builders import NOW, STEP
 
 
@@ -18,6 +19,7 @@ def test_an_event_is_one_line_of_json(caplog: pytest.LogCaptureFixture) -> None:
 
     assert json.loads(caplog.messages[0]) == {
         "event": "scale_decision",
+        "forescale": VERSION,
         "at": "2026-11-23T12:00:00+00:00",
         "took_s": 300.0,
         "count": 3,
