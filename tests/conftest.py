@@ -13,6 +13,8 @@ import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
+DATA = ROOT / "tests" / "data"
+LEFT_OUT = pytest.StashKey[int]()
 SHARED_FOLDER = ROOT.parent / "shared"
 AZURITE_STARTS_WITHIN_S = 60
 AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
@@ -56,23 +58,33 @@ def _no_settings_of_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-@pytest.fixture(scope="session")
-def seed_folder() -> Path:
-    """The workshop's log, ``../shared/seed``."""
-    return _beside_the_repository("seed")
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs ``../shared`` where there is no such folder; where there is one, it must have everything."""
+    if SHARED_FOLDER.is_dir():
+        return
+    needing = [item for item in items if "shared_folder" in getattr(item, "fixturenames", ())]
+    items[:] = [item for item in items if item not in needing]
+    config.hook.pytest_deselected(items=needing)
+    config.stash[LEFT_OUT] = len(needing)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say how many tests there was nothing for."""
+    count = config.stash.get(LEFT_OUT, 0)
+    if count:
+        terminalreporter.write_line(f"There is no ../shared here: {count} tests that need it were left out.")
 
 
 @pytest.fixture(scope="session")
-def traces_folder() -> Path:
-    """The public demand traces, ``../shared/traces``."""
-    return _beside_the_repository("traces")
+def shared_folder() -> Path:
+    """The folder beside the repository: the workshop's log, long traces, checkers. Without it the test is left out."""
+    return SHARED_FOLDER
 
 
-def _beside_the_repository(name: str) -> Path:
-    folder = SHARED_FOLDER / name
-    if not folder.is_dir():
-        pytest.skip(f"../shared/{name} is not there")
-    return folder
+@pytest.fixture(scope="session")
+def seed_folder(shared_folder: Path) -> Path:
+    """The workshop's log and what is known of it, ``../shared/seed``."""
+    return shared_folder / "seed"
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from shared.local.directory_blobs import DirectoryBlobs
 from shared.settings import Settings
 from shared.wiring import blobs_of, clock_of
 from tests.builders import history, pool_json, pools_file, workshop_json
+from tests.fakes.workshop_logs import workshop_log
 from training.__main__ import main as training
 
 
@@ -103,11 +104,11 @@ def test_a_mistake_in_training_is_one_line(
 
 
 def test_a_pool_of_the_workshop_can_be_fitted_and_rolled_back(
-    local: DirectoryBlobs, capsys: pytest.CaptureFixture[str], seed_folder: Path
+    local: DirectoryBlobs, capsys: pytest.CaptureFixture[str]
 ) -> None:
     etag = local.read("config/pools.json").etag
     local.write("config/pools.json", pools_file(workshop_json()), if_etag=etag)
-    local.write("log_data.pkl", (seed_folder / "log_data.pkl").read_bytes(), if_etag=None)
+    local.write("log_data.pkl", workshop_log(), if_etag=None)
 
     codes = [training(["fit", "--quick"]), scaler(["tick"])]
     (version,) = ModelStore(local).versions("workshop")

@@ -16,6 +16,7 @@ from shared.demand.csv_format import write_demand_csv
 from shared.demand.history import History
 from tests.builders import STEP, history
 from tests.conftest import ROOT
+from tests.fakes.workshop_logs import workshop_log
 
 pytestmark = pytest.mark.slow
 
@@ -94,15 +95,16 @@ def test_what_cannot_be_run_is_one_clear_line(bad: dict[str, Run], name: str, to
 
 
 @pytest.fixture(scope="module")
-def started(folder: Path, bad: dict[str, Run], seed_folder: Path) -> Iterator[dict[str, Run]]:
+def started(folder: Path, bad: dict[str, Run]) -> Iterator[dict[str, Run]]:
     """The three kinds of demand, side by side, once the bad inputs are through."""
     codes = [run.process.wait(ENDS_WITHIN_S) for run in bad.values()]
     assert set(codes) == {2}
+    (folder / "log_data.pkl").write_bytes(workshop_log())
     with ExitStack() as running:
         yield {
             "synthetic": running.enter_context(Run(folder)),
             "csv": running.enter_context(Run(folder, "--data", str(folder / "demand.csv"))),
-            "workshop": running.enter_context(Run(folder, "--data", str(seed_folder / "log_data.pkl"))),
+            "workshop": running.enter_context(Run(folder, "--data", str(folder / "log_data.pkl"))),
         }
 
 
@@ -119,6 +121,16 @@ def test_a_newcomer_sees_pools_grow_with_reasons(started: dict[str, Run]) -> Non
 
 def test_the_workshops_job_runs(started: dict[str, Run]) -> None:
     code, out, err = started["workshop"].ended()
+
+    assert (code, err) == (0, "")
+    assert "r2_avg_completion_time 0.99" in out
+    assert "model, response_time_high, resize_accepted" in out
+    assert "model, step_taken" in out
+
+
+def test_the_workshops_own_log_leads_to_its_own_figures(folder: Path, seed_folder: Path) -> None:
+    with Run(folder / "own", "--data", str(seed_folder / "log_data.pkl")) as run:
+        code, out, err = run.ended()
 
     assert (code, err) == (0, "")
     assert "r2_avg_completion_time 0.9024" in out

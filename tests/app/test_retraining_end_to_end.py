@@ -28,6 +28,7 @@ from shared.wiring import blobs_of, clock_of, pools
 from tests.builders import history, pool_json, pools_file, workshop_json
 from tests.fakes.azure_ml import CLUSTER, GROUP, SUBSCRIPTION, WORKSPACE, FakeAzureMl, Fault, fake_azure_ml
 from tests.fakes.http_calls import call, ended
+from tests.fakes.workshop_logs import workshop_log
 from training import wiring
 from training.local.process_jobs import ProcessJobs
 
@@ -77,13 +78,13 @@ def settings(
 
 
 @pytest.fixture
-def blobs(settings: Settings, seed_folder: Path) -> Blobs:
+def blobs(settings: Settings) -> Blobs:
     stored = blobs_of(settings)
     now = clock_of(settings)().replace(second=0, microsecond=0, minute=0)
     beat = np.arange(DAYS * 24)
     demand = 400 + 200 * np.sin(beat * 2 * np.pi / 24) + np.random.default_rng(1).normal(0, 20, len(beat))
     stored.write("demand.csv", write_demand_csv(history(list(demand), end_utc=now, step=HOUR)).encode(), if_etag=None)
-    stored.write("log_data.pkl", (seed_folder / "log_data.pkl").read_bytes(), if_etag=None)
+    stored.write("log_data.pkl", workshop_log(), if_etag=None)
     stored.write(POOLS_FILE, pools_file(pool_json(), workshop_json()), if_etag=None)
     return stored
 

@@ -1,9 +1,32 @@
-"""Writes small logs in the format of ``log_data.pkl``: joblib's wrapper of 2020, each array's bytes behind it."""
+"""Writes logs in the format of ``log_data.pkl``: joblib's wrapper of 2020, each array's bytes behind it."""
 
 import pickle  # noqa: TID251 - to write, never to read
 from typing import Any
 
 import numpy as np
+
+RANGES = ((1, 10), (1, 50), (1000, 10_000))
+"""The least and the most admin, config and end users of a day in the workshop's log."""
+SECONDS_PER_USER = (2.0, 0.5, 0.02)
+
+
+def workshop_log(*, days: int = 365, noise_s: float = 3.0, seed: int = 8) -> bytes:
+    """Return a log like the workshop's: counts that remember the day before, and a completion time linear in them.
+
+    A day takes ``SECONDS_PER_USER`` for each user, give or take ``noise_s``: most days are far above the workshop's SLA
+    of 50 s, so its pool wants a second node.
+    """
+    random = np.random.default_rng(seed)
+    counts = np.array([(low + high) // 2 for low, high in RANGES], dtype=np.float64)
+    lowest, highest = (np.array(side, dtype=np.float64) for side in zip(*RANGES, strict=True))
+    middle, swing = counts.copy(), (highest - lowest) / 10
+    rows = []
+    for _ in range(days):
+        counts = np.clip(middle + 0.8 * (counts - middle) + random.normal(0, swing), lowest, highest)
+        rows.append(np.round(counts))
+    x = np.array(rows)
+    y = np.clip(x @ np.array(SECONDS_PER_USER) + random.normal(0, noise_s, days), 1, 240)
+    return log_bytes(x.astype(np.int32), y)
 
 
 def log_bytes(x: np.ndarray, y: np.ndarray, *, claimed_shape: tuple[int, ...] | None = None) -> bytes:

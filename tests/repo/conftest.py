@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import SHARED_FOLDER
 from tests.repo.bicep_text import INFRA, ROOT
 
 TOOLS = ROOT / ".venv-infra" / "bin"
-BICEP_CHECKER = ROOT.parent / "shared/tools/bicep/check_types.py"
+BICEP_CHECKER = SHARED_FOLDER / "tools/bicep/check_types.py"
 
 
 @pytest.fixture
@@ -47,12 +48,11 @@ def tool() -> Callable[..., "subprocess.CompletedProcess[str]"]:
 
 
 @pytest.fixture(scope="session")
-def bicep_types() -> Callable[[Path], tuple[int, str]]:
+def bicep_types(shared_folder: Path) -> Callable[[Path], tuple[int, str]]:
     """Run the strict Bicep checker, with Microsoft's types, over a folder."""
+    assert BICEP_CHECKER.is_relative_to(shared_folder)
 
     def run(folder: Path) -> tuple[int, str]:
-        if not BICEP_CHECKER.exists():
-            pytest.skip("../shared/tools/bicep is not there")
         found = sorted(TOOLS.parent.glob("lib/python3.*/site-packages/msmcp_azure/bin/azmcp"))
         if not found:
             pytest.skip("msmcp-azure is not installed: make .venv-infra/.done")

@@ -9,26 +9,30 @@ from hypothesis import strategies as st
 from shared.demand.workshop_log import read_workshop_log
 from shared.errors import DemandError
 from tests.fakes.hostile_pickles import hostile_pickles
-from tests.fakes.workshop_logs import log_bytes
+from tests.fakes.workshop_logs import log_bytes, workshop_log
 
 TODAY = datetime(2026, 11, 23, tzinfo=UTC)
 SMALL = log_bytes(np.array([[1, 2, 3], [4, 5, 6]], dtype=np.int32), np.array([7.5, 8.5]))
 
 
-@pytest.fixture(scope="module")
-def log(seed_folder: Path) -> bytes:
-    return (seed_folder / "log_data.pkl").read_bytes()
+YEAR = workshop_log()
 
 
-def test_the_log_is_read_as_days_that_end_today(log: bytes) -> None:
-    history = read_workshop_log(log, end_utc=TODAY)
+def test_a_log_is_read_as_days_that_end_today() -> None:
+    history = read_workshop_log(YEAR, end_utc=TODAY)
 
     assert history.signals == ("completion_time_s", "admin_users", "config_users", "end_users")
     assert (len(history), history.end_utc, history.step) == (365, TODAY, timedelta(days=1))
-    assert (history.values[:, 0].min() >= 1, history.values[:, 0].max() <= 240) == (True, True)
-    assert (history.values[:, 1].min() >= 1, history.values[:, 1].max() <= 10) == (True, True)
-    assert (history.values[:, 2].min() >= 1, history.values[:, 2].max() <= 50) == (True, True)
-    assert (history.values[:, 3].min() >= 1000, history.values[:, 3].max() <= 10_000) == (True, True)
+    assert (history.values.min(axis=0) >= [1, 1, 1, 1000]).all()
+    assert (history.values.max(axis=0) <= [240, 10, 50, 10_000]).all()
+
+
+def test_the_workshops_own_log_is_read(seed_folder: Path) -> None:
+    history = read_workshop_log((seed_folder / "log_data.pkl").read_bytes(), end_utc=TODAY)
+
+    assert (len(history), history.end_utc) == (365, TODAY)
+    assert (history.values.min(axis=0) >= [1, 1, 1, 1000]).all()
+    assert (history.values.max(axis=0) <= [240, 10, 50, 10_000]).all()
 
 
 def test_a_log_that_joblib_would_write_today_is_read() -> None:
@@ -71,8 +75,8 @@ def test_a_log_cut_off_at_any_byte_is_one_clear_error() -> None:
     assert all(message.startswith("log_data.pkl") for message in refused)
 
 
-def test_the_real_log_cut_off_anywhere_is_one_clear_error(log: bytes) -> None:
-    refused = [refusal_of(log[:length]) for length in range(0, len(log), 97)]
+def test_a_year_of_log_cut_off_anywhere_is_one_clear_error() -> None:
+    refused = [refusal_of(YEAR[:length]) for length in range(0, len(YEAR), 97)]
 
     assert all(message.startswith("log_data.pkl") for message in refused)
 

@@ -1,4 +1,4 @@
-"""The workshop's job: the acceptance figures of ../shared/seed/README.md."""
+"""The workshop's job: on a log of its form, and the acceptance figures of ../shared/seed/README.md on its own."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,13 +11,16 @@ from shared.demand.workshop_log import read_workshop_log
 from shared.errors import DemandError, TrainingRefused
 from shared.forecasting.response_time import COMPLETION_TIME, completion_time, next_counts, response_time_forecast
 from tests.builders import flat
+from tests.fakes.workshop_logs import SECONDS_PER_USER, workshop_log
 from training.response_time import Fitted, fit_response_time
+
+TODAY = datetime(2026, 11, 23, tzinfo=UTC)
+TRAINED_SHARE = 0.8
 
 
 @pytest.fixture(scope="module")
-def log(seed_folder: Path) -> History:
-    data = (seed_folder / "log_data.pkl").read_bytes()
-    return read_workshop_log(data, end_utc=datetime(2026, 11, 23, tzinfo=UTC))
+def log() -> History:
+    return read_workshop_log(workshop_log(), end_utc=TODAY)
 
 
 @pytest.fixture(scope="module")
@@ -25,21 +28,53 @@ def fitted(log: History) -> Fitted:
     return fit_response_time(log)
 
 
-def test_each_model_scores_what_the_workshop_measured(fitted: Fitted) -> None:
+@pytest.fixture(scope="module")
+def own_log(seed_folder: Path) -> History:
+    """The log that the workshop came with."""
+    return read_workshop_log((seed_folder / "log_data.pkl").read_bytes(), end_utc=TODAY)
+
+
+@pytest.fixture(scope="module")
+def own_fitted(own_log: History) -> Fitted:
+    return fit_response_time(own_log)
+
+
+def test_each_model_scores_what_the_workshop_measured(own_fitted: Fitted) -> None:
     expected = {COMPLETION_TIME: 0.9024, "admin_users": 0.5949, "config_users": 0.6493, "end_users": 0.5786}
 
-    assert fitted.r2 == pytest.approx(expected, abs=1.2e-4)
-    assert fitted.r2[COMPLETION_TIME] == pytest.approx(0.9024, abs=5e-5)
+    assert own_fitted.r2 == pytest.approx(expected, abs=1.2e-4)
+    assert own_fitted.r2[COMPLETION_TIME] == pytest.approx(0.9024, abs=5e-5)
 
 
-def test_each_count_is_forecast_by_its_own_model_from_the_full_window(fitted: Fitted, log: History) -> None:
+def test_each_count_of_the_workshop_is_forecast_from_its_full_window(own_fitted: Fitted, own_log: History) -> None:
     expected = {"admin_users": 4.2307, "config_users": 19.1922, "end_users": 2432.6333}
 
-    assert next_counts(fitted.models, log) == pytest.approx(expected, abs=1e-4)
+    assert next_counts(own_fitted.models, own_log) == pytest.approx(expected, abs=1e-4)
 
 
-def test_the_next_day_takes_97_seconds(fitted: Fitted, log: History) -> None:
-    assert response_time_forecast(fitted.models, log) == pytest.approx(np.array([[97.1500]]), abs=1e-4)
+def test_the_workshops_next_day_takes_97_seconds(own_fitted: Fitted, own_log: History) -> None:
+    assert response_time_forecast(own_fitted.models, own_log) == pytest.approx(np.array([[97.1500]]), abs=1e-4)
+
+
+def test_each_count_is_forecast_by_least_squares_on_its_own_window_and_nothing_else(
+    fitted: Fitted, log: History
+) -> None:
+    expected = {
+        "admin_users": least_squares(log.values[:, 1], window=5),
+        "config_users": least_squares(log.values[:, 2], window=7),
+        "end_users": least_squares(log.values[:, 3], window=21),
+    }
+
+    assert next_counts(fitted.models, log) == pytest.approx(expected, rel=1e-9)
+
+
+def test_without_noise_the_seconds_for_each_user_are_found() -> None:
+    exact = fit_response_time(read_workshop_log(workshop_log(noise_s=0), end_utc=TODAY))
+    counts = {"admin_users": 4, "config_users": 20, "end_users": 3000}
+
+    assert completion_time(exact.models, counts) == pytest.approx(
+        sum(seconds * users for seconds, users in zip(SECONDS_PER_USER, counts.values(), strict=True))
+    )
 
 
 def test_a_completion_time_is_never_negative(fitted: Fitted) -> None:
@@ -77,3 +112,12 @@ def test_training_needs_every_day(log: History) -> None:
 def test_training_needs_more_days_than_the_longest_window_on_both_sides(log: History) -> None:
     with pytest.raises(TrainingRefused, match="110 days are too few"):
         fit_response_time(log.last(110))
+
+
+def least_squares(counts: np.ndarray, *, window: int) -> float:
+    """The next count by an autoregression with a constant, over the windows that the workshop trains on."""
+    windows = np.lib.stride_tricks.sliding_window_view(counts, window)
+    trained = int(TRAINED_SHARE * len(counts)) - window
+    rows = np.column_stack([np.ones(trained), windows[:trained]])
+    weights, *_ = np.linalg.lstsq(rows, counts[window : window + trained], rcond=None)
+    return float(weights[0] + windows[-1] @ weights[1:])
