@@ -13,7 +13,7 @@ DATA ?=
 ONCE ?=
 PORT ?= 7071
 
-.PHONY: help run test lint lint-infra tools lock package bench docs clean
+.PHONY: help run quick test lint lint-infra tools lock package bench docs clean
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -64,6 +64,9 @@ lock: $(VENV)/.dev  ## compile requirements.txt from requirements.in [UPGRADE=1:
 
 package: $(VENV)/.dev  ## build dist/forescale.zip, what `func azure functionapp publish` uploads [WITH_REQUIREMENTS=1]
 	@$(BIN)/python -m infra.package $(if $(WITH_REQUIREMENTS),--with-requirements)
+
+quick: $(VENV)/.dev  ## the fast tests only, of one thing each: half a minute
+	$(BIN)/python -m pytest tests/unit tests/properties -m "not slow and not live"
 
 test: lint $(INFRA)/.done  ## every check (REQUIRE_ALL=1 makes a skipped test a failure)
 	$(BIN)/python -m pytest --cov --cov-report=

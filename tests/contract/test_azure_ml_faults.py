@@ -154,6 +154,18 @@ def test_a_job_whose_acceptance_was_not_heard_is_not_started_again(
         assert len(fresh.runs) == known + 1
 
 
+def test_a_process_of_the_sdk_that_gave_up_is_not_asked_again(fresh: FakeAzureMl, sdk: RetrainingJobs) -> None:
+    asked = job(fresh)
+    fresh.faults.append(Fault(call="blob", status=503))
+    with pytest.raises(Transient):
+        sdk.submit(asked)
+    fresh.faults.clear()
+
+    sdk.submit(asked)
+
+    assert asked.run_id in fresh.runs
+
+
 def test_what_fails_after_the_acceptance_does_not_matter(fresh: FakeAzureMl, sdk: RetrainingJobs) -> None:
     asked = job(fresh)
     fresh.faults.append(Fault(call="run_patch", status=500))

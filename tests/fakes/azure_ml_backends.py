@@ -27,6 +27,9 @@ if pool == "long":
 sys.exit(3 if pool == "broken" else 0)
 """
 
+NO_WAITS = dict.fromkeys(("AZUREML_DEFAULT_BACKOFF", "AZUREML_DEFAULT_500_BACKOFF", "AZUREML_DEFAULT_503_BACKOFF"), "0")
+"""The SDK tries again as often as it ever does, and does not sleep before it."""
+
 
 def tiny_app(folder: Path) -> Path:
     """An app whose training does what its pool is called: ``quick``, ``broken`` or ``long``."""
@@ -54,7 +57,7 @@ def rest_jobs(app: Path, *, name: str = WORKSPACE, compute: str = CLUSTER) -> Re
 @contextmanager
 def sdk_jobs(app: Path, service: FakeAzureMl, options: SdkOptions | None = None) -> Iterator[SdkJobs]:
     chosen = options or SdkOptions(compute=CLUSTER, experiment="mlopspython")
-    environ = {**os.environ, **service.proxy.environ}
+    environ = {**os.environ, **service.proxy.environ, **NO_WAITS}
     jobs = SdkJobs(workspace(), FakeCredential(), snapshots(app), chosen, environ)
     try:
         yield jobs

@@ -104,6 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: TlsProxy
     timeout = 30
+    disable_nagle_algorithm = True  # head and body are two writes: each answer would wait 40 ms for an acknowledgement
 
     def do_CONNECT(self) -> None:
         """Let the tunnel end here, whatever host it was meant for."""

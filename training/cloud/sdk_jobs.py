@@ -149,12 +149,15 @@ class _SdkProcess:
         with self._lock:
             running = self._started()
             try:
-                return running.ask(asked, timeout_s)
+                answer = running.ask(asked, timeout_s)
             except (TimeoutError, OSError) as exc:
                 ending = running.last_words
                 self.close()
                 msg = f"{doing}: Azure ML gave no answer within {timeout_s:.0f} s{ending}"
                 raise Transient(msg) from exc
+            if answer.pop("last", False):
+                self.close()  # it is about to end, and must not be asked anything more
+            return answer
 
     def _started(self) -> "_Running":
         if self._running is None or self._running.has_ended:
@@ -180,7 +183,7 @@ class _Running:
         with self._log_path.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [sys.executable, "-W", "ignore", "-m", SDK_PROCESS],
-                env={**environ, **own, **_SHORT_RETRIES},
+                env={**_SHORT_RETRIES, **environ, **own},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

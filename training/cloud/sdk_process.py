@@ -239,7 +239,7 @@ def main() -> int:
         answers.flush()
 
     def give_up() -> None:
-        tell(_failed(wire, code=_GaveUp.__name__, submitting=True))
+        tell({**_failed(wire, code=_GaveUp.__name__, submitting=True), "last": True})
         os._exit(0)
 
     wire = _Wire(give_up)
