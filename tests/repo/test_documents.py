@@ -43,13 +43,6 @@ def test_every_command_that_the_readme_names_exists() -> None:
     assert codes == [0] * len(named)
 
 
-def test_every_target_that_the_readme_names_exists() -> None:
-    named = set(re.findall(r"`make (\w+)", (ROOT / "README.md").read_text()))
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-
-    assert named <= targets
-
-
 def test_every_file_that_a_page_links_to_exists() -> None:
     links = {
         (page_file, link)
