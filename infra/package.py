@@ -48,8 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         size = build(ROOT, options.out, extra=extra)
         unpacked = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
     count = len(list(files_of(ROOT)))
-    told = f"{options.out}: {size / 1e6:.2f} MB, {count} files"
-    print(told + (f", and requirements of {unpacked / 1e6:.0f} MB unpacked" if extra else ""))
+    summary = f"{options.out}: {size / 1e6:.2f} MB, {count} files"
+    print(summary + (f", and requirements of {unpacked / 1e6:.0f} MB unpacked" if extra else ""))
     return 0
 
 

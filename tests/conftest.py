@@ -103,27 +103,27 @@ def azurite_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         text=True,
     ) as emulator:
         try:
-            yield _port_told_by(emulator)
+            yield _port_of(emulator)
         finally:
             emulator.terminate()
 
 
-def _port_told_by(emulator: "subprocess.Popen[str]") -> int:
+def _port_of(emulator: "subprocess.Popen[str]") -> int:
     """Read the emulator's output up to the line that names its port; then keep its pipe empty."""
     assert emulator.stdout is not None
     out = emulator.stdout
     stop = threading.Timer(AZURITE_STARTS_WITHIN_S, emulator.kill)
     stop.start()
-    told = []
+    lines = []
     for line in out:
-        told.append(line)
+        lines.append(line)
         found = re.search(r"successfully listen.*:(\d+)", line)
         if found:
             stop.cancel()
             threading.Thread(target=out.read, daemon=True).start()
             return int(found.group(1))
     stop.cancel()
-    pytest.fail(f"azurite-blob did not start: {''.join(told)}")
+    pytest.fail(f"azurite-blob did not start: {''.join(lines)}")
 
 
 @pytest.fixture

@@ -66,12 +66,12 @@ def _run(options: argparse.Namespace) -> int:
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("benchmark", total=len(jobs))
 
-        def told(outcome: Outcome, kept: bool) -> None:  # noqa: FBT001 - the runner's signature
+        def show(outcome: Outcome, kept: bool) -> None:  # noqa: FBT001 - the runner's signature
             bar.update(task, advance=1)
             if not kept:
                 bar.console.print(_line(outcome), markup=False, highlight=False, soft_wrap=True)
 
-        outcomes = run(jobs, Cache(directory=ROOT / ".cache" / "bench"), processes=options.jobs, told=told)
+        outcomes = run(jobs, Cache(directory=ROOT / ".cache" / "bench"), processes=options.jobs, report=show)
     if options.methods:
         return 0
     results = Results(outcomes=outcomes, main=Setting(slo=options.slo, nodes=NODES_ON_AVERAGE))
@@ -85,15 +85,15 @@ def _run(options: argparse.Namespace) -> int:
 
 def _write(directory: Path, results: Results, traces: Sequence[Trace], tick_cost: TickCost, *, processes: int) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    told = facts(traces, root=ROOT, processes=processes)
+    about = facts(traces, root=ROOT, processes=processes)
     raw = {
-        "facts": told,
+        "facts": about,
         "tick": asdict(tick_cost),
         "outcomes": [asdict(outcome) for outcome in results.outcomes],
     }
     (directory / "results.json").write_text(json.dumps(raw, indent=1) + "\n")
     draw(results, traces, directory / "results.png")
-    (directory / "RESULTS.md").write_text(markdown(results, told, tick_cost))
+    (directory / "RESULTS.md").write_text(markdown(results, about, tick_cost))
 
 
 def _line(outcome: Outcome) -> str:

@@ -55,8 +55,8 @@ class Cache:
 
 def name_of(method: Method, setting: Setting, *, digest: str, code: str) -> str:
     """Return the file name of an outcome: it changes with the series, the method, its code and its packages."""
-    told = json.dumps([method.key, asdict(setting), digest, code])
-    return f"{method.key}-{hashlib.sha256(told.encode()).hexdigest()[:20]}.json"
+    key = json.dumps([method.key, asdict(setting), digest, code])
+    return f"{method.key}-{hashlib.sha256(key.encode()).hexdigest()[:20]}.json"
 
 
 def code_of(method: Method, root: Path) -> str:

@@ -21,8 +21,8 @@ QUICK_SERIES = 4
 SHOWN_ERROR = 300
 CODE_CHANGED = "its code changed while it ran: run it again"
 
-Told = Callable[[Outcome, bool], None]
-"""Told each outcome as it comes, and whether it was kept from an earlier run."""
+Report = Callable[[Outcome, bool], None]
+"""Reports each outcome as it comes, and whether it was kept from an earlier run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,14 +67,14 @@ def shortest(traces: Sequence[Trace]) -> list[Trace]:
     return [trace for trace in traces if trace in few]
 
 
-def run(jobs: Sequence[Job], cache: Cache, *, processes: int, told: Told) -> list[Outcome]:
+def run(jobs: Sequence[Job], cache: Cache, *, processes: int, report: Report) -> list[Outcome]:
     """Run what is not kept yet; returns all outcomes in the order of the jobs."""
     outcomes: dict[str, Outcome] = {}
     for job in jobs:
         kept = cache.read(job.name)
         if kept is not None:
             outcomes[job.name] = kept
-            told(kept, True)
+            report(kept, True)
     missing = [job for job in jobs if job.name not in outcomes]
     with ProcessPoolExecutor(max_workers=processes, mp_context=get_context("spawn"), initializer=_quiet) as pool:
         running = {pool.submit(outcome_of, job): job for job in missing}
@@ -83,7 +83,7 @@ def run(jobs: Sequence[Job], cache: Cache, *, processes: int, told: Told) -> lis
                 outcome = future.result()
                 cache.write(running[future].name, outcome)
                 outcomes[running[future].name] = outcome
-                told(outcome, False)
+                report(outcome, False)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -96,7 +96,7 @@ def _quiet() -> None:
 
 
 def outcome_of(job: Job) -> Outcome:
-    """Run one method on one series; a method that fails is told as such, it does not stop the others."""
+    """Run one method on one series; one that fails is reported as failed and stops no other."""
     method = next(method for method in METHODS if method.key == job.method)
     trace = read_trace(job.path)
     scores, error = {}, ""

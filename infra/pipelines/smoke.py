@@ -61,18 +61,16 @@ def _ticked(options: argparse.Namespace) -> None:
     blobs = ("--account-name", options.storage_account, "--container-name", options.container, "--auth-mode", "login")
 
     def decided() -> list[dict[str, Any]] | None:
-        listed = az("storage", "blob", "list", *blobs, "--prefix", "decisions/")
-        fresh = [blob["name"] for blob in listed if _instant(blob["properties"]["lastModified"]) >= since]
+        blobs_there = az("storage", "blob", "list", *blobs, "--prefix", "decisions/")
+        fresh = [blob["name"] for blob in blobs_there if _instant(blob["properties"]["lastModified"]) >= since]
         return [_last_line(blobs, name) for name in fresh] or None
 
     waiting_for = "a decision in the data container; is config/pools.json uploaded?"
     decisions = until(decided, timeout_s=options.timeout_s, every_s=options.every_s, waiting_for=waiting_for)
-    for one in decisions:
-        print(
-            f"{one['pool']}: {one['current_nodes']} -> {one['desired_nodes']} nodes ({one['mode']}; "
-            f"{', '.join(one['reasons'])})"
-        )
-    meddled = [one["pool"] for one in decisions if one["mode"] != "act" and one["applied"]]
+    for decision in decisions:
+        change = f"{decision['current_nodes']} -> {decision['desired_nodes']} nodes"
+        print(f"{decision['pool']}: {change} ({decision['mode']}; {', '.join(decision['reasons'])})")
+    meddled = [decision["pool"] for decision in decisions if decision["mode"] != "act" and decision["applied"]]
     if meddled:
         msg = f"pools that are not in mode act were resized: {', '.join(meddled)}"
         raise PipelineFailed(msg)

@@ -52,7 +52,7 @@ class Declaration:
 
 def declarations(folder: Path = INFRA) -> list[Declaration]:
     """Return every declaration of every Bicep file of a folder."""
-    return [told for file in sorted(folder.rglob("*.bicep")) for told in _of(file, folder)]
+    return [one for file in sorted(folder.rglob("*.bicep")) for one in _of(file, folder)]
 
 
 def entries(block: str) -> dict[str, str]:

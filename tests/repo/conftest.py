@@ -74,11 +74,11 @@ def _checked(azmcp: Path, path: Path) -> tuple[int, str]:
 
 
 def _checked_alone(azmcp: Path, path: Path) -> tuple[int, str]:
-    told = subprocess.run(
+    done = subprocess.run(
         [str(TOOLS / "python"), str(BICEP_CHECKER), "--azmcp", str(azmcp), "--strict", str(path)],
         env={**os.environ, "AZURE_MCP_COLLECT_TELEMETRY": "false", "DOTNET_TieredPGO": "0"},
         capture_output=True,
         text=True,
         check=False,
     )
-    return told.returncode, told.stdout + told.stderr
+    return done.returncode, done.stdout + done.stderr

@@ -58,10 +58,10 @@ OWN_OF_AZURE_ML = {"storage", "vault", "registry", "insights"}
 def insecure_values(folder: Path) -> list[str]:
     """Every resource whose switches are not as they must be, missing ones included."""
     return [
-        f"{told.file}: {told.name}.{key} is {told.value(key) or 'missing'}, not {wanted}"
-        for told in _resources(folder)
-        for key, wanted in SECURE_VALUES.get(told.type, {}).items()
-        if told.value(key) != wanted
+        f"{one.file}: {one.name}.{key} is {one.value(key) or 'missing'}, not {wanted}"
+        for one in _resources(folder)
+        for key, wanted in SECURE_VALUES.get(one.type, {}).items()
+        if one.value(key) != wanted
     ]
 
 
@@ -87,30 +87,30 @@ def secrets_in_pipelines(folder: Path) -> list[str]:
 def broad_roles(folder: Path) -> list[str]:
     """Every assignment of a role that may do anything, outside what belongs to Azure ML alone."""
     return [
-        f"{told.file}: {told.name} grants {name} on {told.value('scope') or 'everything'}"
-        for told in _assignments(folder)
+        f"{one.file}: {one.name} grants {name} on {one.value('scope') or 'everything'}"
+        for one in _assignments(folder)
         for name, role in BROAD_ROLES.items()
-        if role in _role_of(told, folder)
-        and not (told.file == "modules/training.bicep" and told.value("scope") in OWN_OF_AZURE_ML)
+        if role in _role_of(one, folder)
+        and not (one.file == "modules/training.bicep" and one.value("scope") in OWN_OF_AZURE_ML)
     ]
 
 
 def role_assignments(folder: Path) -> set[tuple[str, str, str, str]]:
     """Every right that is granted: to whom, which role, on what, in which file."""
     direct = {
-        (told.value("principalId"), _role_of(told, folder), told.value("scope") or "(the whole scope)", told.file)
-        for told in _assignments(folder)
-        if told.file != "modules/container-access.bicep"
+        (one.value("principalId"), _role_of(one, folder), one.value("scope") or "(the whole scope)", one.file)
+        for one in _assignments(folder)
+        if one.file != "modules/container-access.bicep"
     }
     on_containers = {
         (
-            told.value("principalId"),
-            f"blob {told.value('role') or 'contributor'}",
-            f"container {told.value('containerName')}",
-            told.file,
+            one.value("principalId"),
+            f"blob {one.value('role') or 'contributor'}",
+            f"container {one.value('containerName')}",
+            one.file,
         )
-        for told in declarations(folder)
-        if told.kind == "module" and told.type.endswith("container-access.bicep")
+        for one in declarations(folder)
+        if one.kind == "module" and one.type.endswith("container-access.bicep")
     }
     return direct | on_containers
 
@@ -118,24 +118,24 @@ def role_assignments(folder: Path) -> set[tuple[str, str, str, str]]:
 def custom_role_actions(folder: Path) -> dict[str, list[str]]:
     """The actions of every custom role, by the file that defines it."""
     return {
-        told.file: re.findall(r"'([^']+)'", _spelled_out(told.value("actions"), told, folder))
-        for told in _resources(folder)
-        if told.type == "Microsoft.Authorization/roleDefinitions"
+        one.file: re.findall(r"'([^']+)'", _spelled_out(one.value("actions"), one, folder))
+        for one in _resources(folder)
+        if one.type == "Microsoft.Authorization/roleDefinitions"
     }
 
 
 def app_settings(folder: Path) -> set[str]:
     """The settings of ours that the function app is given."""
-    (app,) = [told for told in declarations(folder) if told.kind == "module" and told.name == "app"]
+    (app,) = [one for one in declarations(folder) if one.kind == "module" and one.name == "app"]
     return set(entries(app.value("settings")))
 
 
 def _resources(folder: Path) -> Iterator[Declaration]:
-    return (told for told in declarations(folder) if told.kind == "resource" and not told.is_existing)
+    return (one for one in declarations(folder) if one.kind == "resource" and not one.is_existing)
 
 
 def _assignments(folder: Path) -> Iterator[Declaration]:
-    return (told for told in _resources(folder) if told.type == "Microsoft.Authorization/roleAssignments")
+    return (one for one in _resources(folder) if one.type == "Microsoft.Authorization/roleAssignments")
 
 
 def _role_of(assignment: Declaration, folder: Path) -> str:
@@ -147,9 +147,9 @@ def _role_of(assignment: Declaration, folder: Path) -> str:
     return f"{found.group(2)} {found.group(1)}" if found else f"custom {reference.split('.')[0]}"
 
 
-def _spelled_out(actions: str, told: Declaration, folder: Path) -> str:
+def _spelled_out(actions: str, one: Declaration, folder: Path) -> str:
     """The actions, with the variables that hold them replaced by what they hold."""
-    held = {other.name: other.body for other in declarations(folder) if other.file == told.file and other.kind == "var"}
+    held = {other.name: other.body for other in declarations(folder) if other.file == one.file and other.kind == "var"}
     return re.sub(r"\b\w+Actions\b", lambda word: held.get(word.group(), ""), actions)
 
 

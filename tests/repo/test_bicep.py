@@ -33,14 +33,14 @@ RIGHTS_PAGE = ROOT / "docs/decisions/0030-rights-in-azure.md"
 
 
 def test_every_resource_property_and_parameter_is_one_that_azure_knows(bicep_types: Types) -> None:
-    code, told = bicep_types(INFRA)
+    code, output = bicep_types(INFRA)
 
-    assert code == 0, told
-    assert re.search(r"^\d+ files, 0 errors, 0 warnings", told, re.MULTILINE), told
+    assert code == 0, output
+    assert re.search(r"^\d+ files, 0 errors, 0 warnings", output, re.MULTILINE), output
 
 
 @pytest.mark.parametrize(
-    ("file", "old", "new", "told"),
+    ("file", "old", "new", "expected"),
     [
         ("modules/function-app.bicep", "httpsOnly: true", "httpOnly: true", "httpOnly"),
         ("modules/data-storage.bicep", "minimumTlsVersion: 'TLS1_2'", "minimumTlsVersion: 12", "minimumTlsVersion"),
@@ -51,22 +51,22 @@ def test_every_resource_property_and_parameter_is_one_that_azure_knows(bicep_typ
     ],
 )
 def test_a_wrong_name_or_value_is_refused(  # noqa: PLR0913, PLR0917 - the case is the arguments
-    broken_infra: Broken, bicep_types: Types, file: str, old: str, new: str, told: str
+    broken_infra: Broken, bicep_types: Types, file: str, old: str, new: str, expected: str
 ) -> None:
     code, said = bicep_types(broken_infra(file, old, new))
 
     assert code != 0
-    assert told in said
+    assert expected in said
 
 
 @pytest.fixture(scope="session")
 def checkov(tool: Tool) -> Callable[[Path], dict[str, Any]]:
     def run(folder: Path) -> dict[str, Any]:
-        told = tool(
+        done = tool(
             "checkov", "--framework", "bicep", "--directory", str(folder), "--output", "json", "--skip-download"
         )
-        assert "Failed to run check" not in told.stderr, told.stderr
-        report: dict[str, Any] = json.loads(told.stdout)
+        assert "Failed to run check" not in done.stderr, done.stderr
+        report: dict[str, Any] = json.loads(done.stdout)
         return report
 
     return run
@@ -80,13 +80,13 @@ def report(checkov: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
 def test_checkov_reads_every_file_and_finds_nothing(report: dict[str, Any]) -> None:
     assert report["results"]["parsing_errors"] == []
     assert report["summary"]["resource_count"] > 100
-    assert [(told["check_id"], told["resource"]) for told in report["results"]["failed_checks"]] == []
+    assert [(one["check_id"], one["resource"]) for one in report["results"]["failed_checks"]] == []
 
 
 def test_what_checkov_is_told_to_skip_has_a_reason(report: dict[str, Any]) -> None:
     skipped = report["results"]["skipped_checks"]
 
-    assert [told["resource"] for told in skipped if len(told["check_result"]["suppress_comment"]) < 10] == []
+    assert [one["resource"] for one in skipped if len(one["check_result"]["suppress_comment"]) < 10] == []
 
 
 def test_checkov_sees_an_app_that_takes_plain_http(
@@ -94,7 +94,7 @@ def test_checkov_sees_an_app_that_takes_plain_http(
 ) -> None:
     found = checkov(broken_infra("modules/function-app.bicep", "httpsOnly: true", "httpsOnly: false"))
 
-    assert {told["check_id"] for told in found["results"]["failed_checks"]} >= {"CKV_AZURE_70"}
+    assert {one["check_id"] for one in found["results"]["failed_checks"]} >= {"CKV_AZURE_70"}
 
 
 def test_no_resource_has_keys_passwords_or_public_data() -> None:
@@ -189,21 +189,21 @@ def test_sizing_a_cluster_takes_three_actions() -> None:
     ],
 )
 def test_who_may_submit_jobs_may_not_do_more(action: str) -> None:
-    granted = [told.replace("${aml}/", "") for told in custom_role_actions(INFRA)["modules/training.bicep"]]
+    granted = [one.replace("${aml}/", "") for one in custom_role_actions(INFRA)["modules/training.bicep"]]
 
-    assert [told for told in granted if fnmatch.fnmatchcase(action, told)] == []
+    assert [one for one in granted if fnmatch.fnmatchcase(action, one)] == []
 
 
 def test_no_custom_role_may_do_everything_or_grant_rights() -> None:
-    actions = [action for told in custom_role_actions(INFRA).values() for action in told]
+    actions = [action for one in custom_role_actions(INFRA).values() for action in one]
 
     assert [action for action in actions if action in {"*", "*/write", "*/read"} or "Authorization" in action] == []
 
 
 def test_the_app_settings_in_bicep_are_those_that_the_app_reads() -> None:
-    told = {PREFIX + name.upper() for name in Settings.model_fields if name not in LOCAL_ONLY}
+    known = {PREFIX + name.upper() for name in Settings.model_fields if name not in LOCAL_ONLY}
 
-    assert app_settings(INFRA) == told
+    assert app_settings(INFRA) == known
 
 
 def test_the_app_accepts_the_settings_that_bicep_gives_it() -> None:
@@ -222,7 +222,7 @@ def test_the_app_accepts_the_settings_that_bicep_gives_it() -> None:
 
 
 def test_the_defaults_of_bicep_are_those_of_the_settings() -> None:
-    defaults = {told.name: told.head.rpartition("= ")[2].strip("'") for told in _parameters()}
+    defaults = {one.name: one.head.rpartition("= ")[2].strip("'") for one in _parameters()}
 
     assert defaults["schedule"] == Settings.model_fields["schedule"].default
     assert defaults["watchSchedule"] == Settings.model_fields["watch_schedule"].default
@@ -236,9 +236,7 @@ def test_no_setting_is_one_that_flex_consumption_refuses() -> None:
 
 
 def test_every_parameter_of_the_template_says_what_it_is_for() -> None:
-    assert [
-        told.name for told in declarations() if told.kind == "param" and "@description(" not in told.decorators
-    ] == []
+    assert [one.name for one in declarations() if one.kind == "param" and "@description(" not in one.decorators] == []
 
 
 def test_every_file_that_bicep_loads_is_there() -> None:
@@ -253,20 +251,18 @@ def test_every_file_that_bicep_loads_is_there() -> None:
 
 
 def test_azd_finds_the_template_and_the_app() -> None:
-    told = (ROOT / "azure.yaml").read_text(encoding="utf-8")
-    outputs = {told.name for told in declarations() if told.kind == "output" and told.file == "main.bicep"}
+    text = (ROOT / "azure.yaml").read_text(encoding="utf-8")
+    outputs = {one.name for one in declarations() if one.kind == "output" and one.file == "main.bicep"}
 
-    assert "path: infra" in told
-    assert "host: function" in told
+    assert "path: infra" in text
+    assert "host: function" in text
     assert {"AZURE_RESOURCE_GROUP", "AZURE_FUNCTION_APP_NAME"} <= outputs
     assert "'azd-service-name': 'forescale'" in (INFRA / "modules/function-app.bicep").read_text(encoding="utf-8")
     assert "'azd-env-name': environmentName" in (INFRA / "main.bicep").read_text(encoding="utf-8")
 
 
 def _parameters() -> list[Any]:
-    return [
-        told for told in declarations() if told.kind == "param" and told.file == "main.bicep" and "= '" in told.head
-    ]
+    return [one for one in declarations() if one.kind == "param" and one.file == "main.bicep" and "= '" in one.head]
 
 
 def _rights_told() -> list[tuple[str, str, str, str, str]]:

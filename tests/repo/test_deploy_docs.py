@@ -20,7 +20,7 @@ def test_the_readme_deploys_in_five_commands() -> None:
 
 
 def test_outputs_that_documents_ask_for_exist() -> None:
-    outputs = {told.name for told in declarations() if told.kind == "output" and told.file == "main.bicep"}
+    outputs = {one.name for one in declarations() if one.kind == "output" and one.file == "main.bicep"}
     asked = set(re.findall(r"properties\.outputs\.(\w+)", README + DEPLOY))
 
     assert asked
@@ -28,7 +28,7 @@ def test_outputs_that_documents_ask_for_exist() -> None:
 
 
 def test_parameters_and_files_that_documents_name_exist() -> None:
-    parameters = {told.name for told in declarations() if told.kind == "param" and told.file == "main.bicep"}
+    parameters = {one.name for one in declarations() if one.kind == "param" and one.file == "main.bicep"}
     named = set(re.findall(r"`(\w+)=\w+`", DEPLOY + MIGRATING)) | set(re.findall(r"parameter `(\w+)`", MIGRATING))
     files = set(re.findall(r"`(infra/[\w./-]+\.\w+)`", README + DEPLOY + MIGRATING))
 
@@ -37,8 +37,8 @@ def test_parameters_and_files_that_documents_name_exist() -> None:
 
 
 def test_every_name_that_workshop_users_know_has_its_place(seed_folder: Path) -> None:
-    told = (seed_folder / "README.md").read_text(encoding="utf-8").split("## Names that its users know")[1]
-    names = set(re.findall(r"`([A-Z_]{3,}|[\w-]+-vg|AzureResourceConnection|<BASE_NAME>[\w-]+)`", told))
+    names_known = (seed_folder / "README.md").read_text(encoding="utf-8").split("## Names that its users know")[1]
+    names = set(re.findall(r"`([A-Z_]{3,}|[\w-]+-vg|AzureResourceConnection|<BASE_NAME>[\w-]+)`", names_known))
 
     assert len(names) > 15
     assert [name for name in sorted(names) if name not in MIGRATING] == []

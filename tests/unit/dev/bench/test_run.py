@@ -58,14 +58,14 @@ def test_a_damaged_file_counts_as_not_kept(tmp_path: Path, content: str) -> None
 def test_a_resumed_run_takes_what_is_kept_and_computes_nothing(tmp_path: Path) -> None:
     cache = Cache(directory=tmp_path / "cache")
     cache.write("kept.json", KEPT)
-    told: list[tuple[Outcome, bool]] = []
+    reported: list[tuple[Outcome, bool]] = []
 
     outcomes = run(
-        [job_for(written(tmp_path))], cache, processes=1, told=lambda outcome, kept: told.append((outcome, kept))
+        [job_for(written(tmp_path))], cache, processes=1, report=lambda outcome, kept: reported.append((outcome, kept))
     )
 
     assert outcomes == [KEPT]
-    assert told == [(KEPT, True)]
+    assert reported == [(KEPT, True)]
 
 
 @pytest.mark.parametrize(
@@ -135,11 +135,11 @@ def test_a_method_is_scored_on_the_second_half(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("raised", "told"),
+    ("raised", "reported"),
     [(MethodFailed("no headroom meets it"), "no headroom meets it"), (KeyError("hi-98"), "KeyError: 'hi-98'")],
 )
 def test_a_peer_that_crashes_is_told_as_such(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: Exception, told: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: Exception, reported: str
 ) -> None:
     def crash(_trace: Trace, _setting: Setting) -> dict[str, float]:
         raise raised
@@ -149,7 +149,7 @@ def test_a_peer_that_crashes_is_told_as_such(
 
     outcome = outcome_of(job_for(written(tmp_path), "mstl"))
 
-    assert (outcome.error, outcome.scores) == (told, {})
+    assert (outcome.error, outcome.scores) == (reported, {})
 
 
 def test_a_result_of_code_that_changed_meanwhile_is_a_failure(tmp_path: Path) -> None:
