@@ -154,14 +154,16 @@ def test_a_job_whose_acceptance_was_not_heard_is_not_started_again(
         assert len(fresh.runs) == known + 1
 
 
-def test_a_process_of_the_sdk_that_gave_up_is_not_asked_again(fresh: FakeAzureMl, sdk: RetrainingJobs) -> None:
+def test_a_process_of_the_sdk_that_gave_up_is_not_asked_again(
+    fresh: FakeAzureMl, forgetful_sdk: RetrainingJobs
+) -> None:
     asked = job(fresh)
     fresh.faults.append(Fault(call="blob", status=503))
     with pytest.raises(Transient):
-        sdk.submit(asked)
+        forgetful_sdk.submit(asked)
     fresh.faults.clear()
 
-    sdk.submit(asked)
+    forgetful_sdk.submit(asked)
 
     assert asked.run_id in fresh.runs
 

@@ -5,6 +5,7 @@ import importlib.metadata
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,7 @@ def _ranges(version: str) -> list[Requirement]:
     return _of("requirements.in", version)
 
 
+@cache
 def _range_names() -> set[str]:
     return {canonicalize_name(wanted.name) for version in VERSIONS for wanted in _ranges(version)}
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from shared.errors import CloudError
 
+FLUSH_TIMEOUT_S = 60
+
 
 class SdkTracker:
     """``training.ports.Tracker`` inside a job that azureml-core started; the SDK is imported when it is first used."""
@@ -21,11 +23,15 @@ class SdkTracker:
             self._here().log(name, value)
 
     def register(self, name: str, data: bytes, tags: Mapping[str, str]) -> None:
-        """See :meth:`training.ports.Tracker.register`."""
+        """See :meth:`training.ports.Tracker.register`.
+
+        The numbers logged before are sent first: the SDK queues them, and does not wait for its queue when a job ends.
+        """
         stored = f"outputs/{name}.skops"
         with _translated(f"registering model {name!r}"), tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.skops"
             path.write_bytes(data)
+            self._here().flush(timeout_seconds=FLUSH_TIMEOUT_S)
             self._here().upload_file(stored, str(path))
             self._here().register_model(name, model_path=stored, tags=dict(tags))
 
