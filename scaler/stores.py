@@ -4,13 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from scaler.core.memory import Memory
-from shared.errors import BlobNotFound, ConfigurationError
+from shared.json_blob import JsonBlob
 from shared.ports import Blobs
-
-_MEMORY = TypeAdapter(Memory)
 
 
 class MemoryStore:
@@ -22,23 +18,19 @@ class MemoryStore:
     def load(self, pool: str) -> tuple[Memory, str | None]:
         """Return the memory and its etag; a pool without one starts empty.
 
-        Raises :class:`ConfigurationError` if what is stored cannot be read: it is left as it is.
+        Raises :class:`~shared.errors.ConfigurationError` if what is stored cannot be read: it is left as it is.
         """
-        name = _memory_name(pool)
-        try:
-            blob = self._blobs.read(name)
-        except BlobNotFound:
-            return Memory(), None
-        try:
-            return _MEMORY.validate_json(blob.data), blob.etag
-        except ValidationError as exc:
-            fault = exc.errors()[0]
-            msg = f"{name} cannot be read ({fault['loc']}: {fault['msg']}): move it away to start the pool anew"
-            raise ConfigurationError(msg) from exc
+        stored = self._blob(pool).read()
+        return (Memory(), None) if stored is None else (stored.value, stored.etag)
 
     def save(self, pool: str, memory: Memory, etag: str | None) -> str:
-        """Replace the memory and return its new etag; raises :class:`shared.errors.BlobChanged` if it was changed."""
-        return self._blobs.write(_memory_name(pool), _MEMORY.dump_json(memory), if_etag=etag)
+        """Replace the memory and return its new etag; raises :class:`~shared.errors.BlobChanged` if it was changed."""
+        return self._blob(pool).write(memory, if_etag=etag)
+
+    def _blob(self, pool: str) -> JsonBlob[Memory]:
+        return JsonBlob(
+            blobs=self._blobs, name=f"state/{pool}.json", kind=Memory, remedy="move it away to start the pool anew"
+        )
 
 
 class DecisionLog:
@@ -63,10 +55,6 @@ class DecisionLog:
         """Return the UTC dates that have records, oldest first."""
         prefix = f"decisions/{pool}/"
         return [name.removeprefix(prefix).removesuffix(".jsonl") for name in self._blobs.names(prefix)]
-
-
-def _memory_name(pool: str) -> str:
-    return f"state/{pool}.json"
 
 
 def _log_name(pool: str, date: str) -> str:
