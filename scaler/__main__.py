@@ -15,6 +15,7 @@ from scaler.stores import DecisionLog
 from scaler.wiring import fan_out_of, node_pools_of, now, pool_inspector_of
 from shared.cli import run_command, show_json, show_progress, show_table
 from shared.errors import CloudError, ConfigurationError
+from shared.forecasting.eligibility import fit_preferred
 from shared.settings import load_settings
 from shared.version import VERSION
 from shared.wiring import blobs_of, pools
@@ -125,9 +126,7 @@ def _explain(options: argparse.Namespace) -> int:
 
 
 def _replay(options: argparse.Namespace) -> int:
-    """Replay a demand file; this command alone may know of training, for it refits as it goes (decision 3)."""
-    from training.publish import fit  # noqa: PLC0415 - scikit-learn comes with it, and no other command needs it
-
+    """Replay a demand file, refitting as it goes."""
     history = demand_file(options.demand)
     figures = Figures(units_per_node=options.units_per_node, lead_time_min=options.lead_time_min, slo=options.slo)
     pool = pool_for(history, figures, path=options.demand)
@@ -135,7 +134,7 @@ def _replay(options: argparse.Namespace) -> int:
         replayed = replay(
             history,
             pool,
-            fit=lambda pool, past: fit(pool, past).fitted,
+            fit=lambda pool, past: fit_preferred(pool, past).model,
             evaluate_from=options.evaluate_from,
             progress=progress,
         )

@@ -2,38 +2,38 @@
 
 import logging
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from scaler.core.reasons import Reason
-from scaler.daily_refresh import Freshness
+from scaler.daily_refresh import DailyRefresh
 from shared.demand.history import History
 from shared.errors import BlobNotFound, CloudError, DemandError, ModelRefused
 from shared.forecasting.card import ModelCard
 from shared.forecasting.forecast import Forecast
-from shared.forecasting.model import Model, naive_forecast
+from shared.forecasting.model import PublishedModel, naive_forecast
 from shared.forecasting.store import ModelStore
 from shared.pools import CapacitySizing, Pool
 from shared.telemetry import Event, emit
 
-FURTHEST_INTERVALS = 2000
+MAX_INTERVALS = 2000
 """No forecast reaches further (a week of 5-minute intervals): demand that ended so long ago says nothing of now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Foresight:
-    """A forecast, if there is one, the rungs that led to it, and what a person may want to read about them."""
+class SelectedForecast:
+    """A forecast, if there is one, the reasons that led to it, and what a person may want to read about them."""
 
     forecast: Forecast | None = None
-    grounds: tuple[Reason, ...] = ()
+    forecast_reasons: tuple[Reason, ...] = ()
     notes: tuple[str, ...] = ()
     card: ModelCard | None = None
     """Of the published model that the forecast comes from."""
 
-    def noted(self, reason: Reason, note: str = "") -> "Foresight":
-        """Return the foresight with one more rung."""
+    def because(self, reason: Reason, note: str = "") -> "SelectedForecast":
+        """Return the selection with one more reason, and a note if it is not empty."""
         notes = (*self.notes, note) if note else self.notes
-        return replace(self, grounds=(*self.grounds, reason), notes=notes)
+        return replace(self, forecast_reasons=(*self.forecast_reasons, reason), notes=notes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,46 +41,50 @@ class Models:
     """Where models come from, and what keeps them up to date."""
 
     store: ModelStore
-    freshness: Freshness = field(default_factory=Freshness)
+
+    @property
+    def daily_refresh(self) -> DailyRefresh:
+        """Refreshed models, kept in the same cache as the published ones."""
+        return DailyRefresh(cache=self.store.cache)
 
 
-def foresee(pool: Pool, history: History, models: Models, *, now_utc: datetime) -> Foresight:
-    """Climb down the ladder until a rung holds; each rung is a reason, no rung raises."""
+def select_forecast(pool: Pool, history: History, models: Models, *, now_utc: datetime) -> SelectedForecast:
+    """Return the best forecast that can be had; whatever stands in the way is a reason, and nothing is raised."""
     horizon = _horizon(pool, history, now_utc)
-    if horizon > FURTHEST_INTERVALS:
+    if horizon > MAX_INTERVALS:
         note = f"the newest demand ended at {history.end_utc.isoformat()}, too long ago to forecast from"
-        return Foresight().noted(Reason.NO_FORECAST, note)
-    model, told = _published(pool, models.store)
+        return SelectedForecast().because(Reason.NO_FORECAST, note)
+    model, selected = _published(pool, models.store)
     if model is not None:
         try:
-            model = models.freshness.of(model, history, now_utc=now_utc)
-            forecast = model.forecast(history, now_utc=now_utc).reaching(now_utc + pool.lead_time + history.step)
-            return replace(told, forecast=forecast, card=model.card)
+            model = models.daily_refresh.model_today(model, history, now_utc=now_utc)
+            forecast = model.forecast(history, now_utc=now_utc).extended_to(now_utc + pool.lead_time + history.step)
+            return replace(selected, forecast=forecast, card=model.card)
         except (DemandError, ModelRefused) as exc:
-            told = told.noted(Reason.MODEL_REFUSED, str(exc))
+            selected = selected.because(Reason.MODEL_REFUSED, str(exc))
             emit(Event.MODEL_REFUSED, {"pool": pool.name, "error": str(exc)}, level=logging.ERROR)
     if not isinstance(pool.sizing, CapacitySizing):
-        return told.noted(Reason.NO_FORECAST, "a response-time forecast needs its model")
+        return selected.because(Reason.NO_FORECAST, "a response-time forecast needs its model")
     try:
         forecast = naive_forecast(history, horizon=horizon, now_utc=now_utc)
     except DemandError as exc:
-        return told.noted(Reason.NO_FORECAST, str(exc))
-    return replace(told.noted(Reason.NAIVE_FORECAST), forecast=forecast)
+        return selected.because(Reason.NO_FORECAST, str(exc))
+    return replace(selected.because(Reason.NAIVE_FORECAST), forecast=forecast)
 
 
-def _published(pool: Pool, models: ModelStore) -> tuple[Model | None, Foresight]:
-    """Return the model to use, if any, and how it was come by."""
+def _published(pool: Pool, store: ModelStore) -> tuple[PublishedModel | None, SelectedForecast]:
+    """Return the model to use, if any, and the reasons so far."""
     try:
-        return models.latest(pool.name), Foresight(grounds=(Reason.MODEL,))
+        return store.latest(pool.name), SelectedForecast(forecast_reasons=(Reason.MODEL,))
     except BlobNotFound as exc:
-        told = Foresight().noted(Reason.NO_MODEL, str(exc))
+        selected = SelectedForecast().because(Reason.NO_MODEL, str(exc))
     except ModelRefused as exc:
         emit(Event.MODEL_REFUSED, {"pool": pool.name, "error": str(exc)}, level=logging.ERROR)
-        told = Foresight().noted(Reason.MODEL_REFUSED, str(exc))
+        selected = SelectedForecast().because(Reason.MODEL_REFUSED, str(exc))
     except CloudError as exc:
-        told = Foresight().noted(Reason.STORE_UNREACHABLE, str(exc))
-    held = models.last_good(pool.name)
-    return held, told.noted(Reason.LAST_GOOD_MODEL) if held else told
+        selected = SelectedForecast().because(Reason.STORE_UNREACHABLE, str(exc))
+    last_good = store.last_good(pool.name)
+    return last_good, selected.because(Reason.LAST_GOOD_MODEL) if last_good else selected
 
 
 def _horizon(pool: Pool, history: History, now_utc: datetime) -> int:

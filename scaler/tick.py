@@ -10,7 +10,7 @@ from scaler.core.memory import Memory
 from scaler.core.pool import PoolState
 from scaler.core.reasons import Reason
 from scaler.core.situation import Situation
-from scaler.fallback import Foresight, Models, foresee
+from scaler.fallback import Models, SelectedForecast, select_forecast
 from scaler.ports import NodePools
 from scaler.record import Record
 from scaler.resizing import EndedOperation, ResizeOutcome, follow_operation, request_resize
@@ -95,13 +95,13 @@ class Tick:
             demand_error=error,
         )
 
-    def _forecast(self, observation: Observation) -> Foresight:
+    def _forecast(self, observation: Observation) -> SelectedForecast:
         """Forecast with the model that may serve, or what stands in for it."""
         if observation.history is None:
-            return Foresight().noted(Reason.DEMAND_UNAVAILABLE, observation.demand_note)
-        return foresee(observation.pool, observation.history, self.models, now_utc=observation.now_utc)
+            return SelectedForecast().because(Reason.DEMAND_UNAVAILABLE, observation.demand_note)
+        return select_forecast(observation.pool, observation.history, self.models, now_utc=observation.now_utc)
 
-    def _decide(self, observation: Observation, selected: Foresight) -> tuple[Decision, Memory]:
+    def _decide(self, observation: Observation, selected: SelectedForecast) -> tuple[Decision, Memory]:
         """Decide how many nodes the pool shall have: pure, the same call as in a replay."""
         return decide(
             Situation(
@@ -111,7 +111,7 @@ class Tick:
                 now_utc=observation.now_utc,
                 history=observation.history,
                 forecast=selected.forecast,
-                forecast_reasons=selected.grounds,
+                forecast_reasons=selected.forecast_reasons,
                 card=selected.card,
             )
         )
@@ -123,7 +123,9 @@ class Tick:
         outcome, acted = request_resize(self.node_pools, pool, state, decision, memory)
         return Action(outcome=outcome, memory_etag=etag, unsaved=None if acted is memory else acted)
 
-    def _record(self, observation: Observation, selected: Foresight, decision: Decision, action: Action) -> Record:
+    def _record(
+        self, observation: Observation, selected: SelectedForecast, decision: Decision, action: Action
+    ) -> Record:
         """Emit the decision first, so that what was done to a pool is known even if the store fails now."""
         outcome = action.outcome
         ended_notes = () if observation.ended is None else (observation.ended.note,)

@@ -6,7 +6,7 @@
     ├── ConfigurationError        a person must edit settings, the pools file or a command line
     ├── DemandError               this pool's demand cannot be used: hold the pool, serve the others
     │   └── DemandUnavailable     … because its source did not answer: the next tick may do better
-    ├── ModelRefused              the model cannot be trusted: fall to the next rung of the ladder
+    ├── ModelRefused              the model cannot be trusted: take the next fallback
     ├── TrainingRefused           this history cannot make a model: publish nothing, say why
     ├── RequestRefused            the caller must change what it asks for
     │   └── KeyReused             … or the idempotency key under which it asks for something else
@@ -54,7 +54,7 @@ class DemandUnavailable(DemandError):
 
 
 class ModelRefused(ForescaleError):
-    """A published model fails its hash, its format version or the list of trusted types."""
+    """A published model fails its hash, its format version, or the checks of its arrays."""
 
 
 class TrainingRefused(ForescaleError):

@@ -9,7 +9,7 @@ import numpy as np
 
 from scaler.core.pool import AutoscalerBounds, PoolState, Provisioning
 from shared.demand.history import History
-from shared.forecasting.card import Family, ModelCard, TrainingWindow
+from shared.forecasting.card import ModelCard, TrainingWindow
 from shared.forecasting.forecast import Forecast
 from shared.forecasting.store import library_versions
 from shared.pools import Pool, read_pools
@@ -76,8 +76,8 @@ def forecast(
     """A forecast of ``peak`` for every interval, its quantiles ``spread`` apart."""
     row = peak + spread * np.arange(len(LEVELS))
     return Forecast(
-        levels=np.array(LEVELS),
-        values=np.tile(row, (intervals, 1)),
+        quantile_levels=np.array(LEVELS),
+        quantiles=np.tile(row, (intervals, 1)),
         first_utc=first_utc,
         step=STEP,
         made_at_utc=made_at_utc,
@@ -97,15 +97,17 @@ def state(nodes: int = 5, *, autoscaled_to: int | None = None, busy: bool = Fals
 
 
 def draft_card(**changes: Any) -> ModelCard:
-    """A card for a model without content of its own, on 5-minute demand."""
+    """A card for a model without parameters of its own, on 5-minute demand."""
     return ModelCard.model_validate(
         {
             "pool": "web",
             "version": "20261122T000000Z",
-            "family": Family.SEASONAL_NAIVE,
+            "family": "seasonal_naive",
             "signals": ("demand",),
             "step_s": STEP.total_seconds(),
             "horizon": 6,
+            "timezone": "UTC",
+            "holidays": "",
             "libraries": library_versions(),
             "training": TrainingWindow(start_utc=NOW - timedelta(days=1), end_utc=NOW, intervals=288),
             "created_at": NOW,

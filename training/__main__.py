@@ -1,4 +1,4 @@
-"""``python -m training``: fit, evaluate, promote, roll back, tell how models stand. A training job runs the same."""
+"""``python -m training``: fit, evaluate, promote, roll back, show how models stand. A training job runs the same."""
 
 import argparse
 import sys
@@ -14,13 +14,13 @@ from shared.pools import CapacitySizing, Pool
 from shared.settings import Settings, load_settings
 from shared.version import VERSION
 from shared.wiring import blobs_of, clock_of, pools
-from training.evaluation import FEWEST_INTERVALS
+from training.evaluation import MIN_INTERVALS
 from training.histories import training_history
 from training.job import is_failed
 from training.results import PoolStage
 from training.retraining import new_run_id
 from training.rollback import roll_back
-from training.selection import Wishes, compete
+from training.selection import TrainOptions, compete
 from training.verdict import best_of
 from training.wiring import job_of
 
@@ -39,9 +39,9 @@ def _parser() -> argparse.ArgumentParser:
     shared.add_argument("--pool", action="append", help="only this pool, may be repeated (default: all of them)")
     shared.add_argument("--json", action="store_true", help="for machines")
 
-    command = commands.add_parser("fit", parents=[shared], help="compete, judge, publish; serve if better")
+    command = commands.add_parser("fit", parents=[shared], help="compete, evaluate, publish; serve if better")
     command.add_argument("--force", action="store_true", help="let the result serve, whatever the verdict")
-    command.add_argument("--quick", action="store_true", help="fit one family, judge nothing, let it serve")
+    command.add_argument("--quick", action="store_true", help="fit one family, evaluate nothing, let it serve")
     command.add_argument("--run-id", default="", help="name of the run, as retraining chose it")
     command.set_defaults(run=_fit)
     command = commands.add_parser("evaluate", parents=[shared], help="what every family would have cost and missed")
@@ -69,8 +69,8 @@ def _fit(options: argparse.Namespace) -> int:
     chosen = pools(settings, options.pool or ())
     run_id = options.run_id or new_run_id(clock_of(settings)(), "by-hand")
     with show_progress("training") as progress:
-        wishes = Wishes(force=options.force, quick=options.quick, progress=progress)
-        run = job_of(settings).run(chosen, run_id=run_id, wishes=wishes)
+        train_options = TrainOptions(force=options.force, quick=options.quick, progress=progress)
+        run = job_of(settings).run(chosen, run_id=run_id, options=train_options)
     if options.json:
         show_json(run.model_dump(mode="json"))
     else:
@@ -90,12 +90,12 @@ def _evaluate(options: argparse.Namespace) -> int:
         with show_progress(pool.name) as progress:
             competition = compete(pool, history, progress=progress)
         if competition is None:
-            msg = f"{pool.name}: {len(history)} intervals are too few to judge on ({FEWEST_INTERVALS} are needed)"
+            msg = f"{pool.name}: {len(history)} intervals are too few to judge on ({MIN_INTERVALS} are needed)"
             raise TrainingRefused(msg)
-        winner, _ = best_of(competition.judged, slo=_slo_of(pool))
+        winner, _ = best_of(competition.evaluations, slo=_slo_of(pool))
         scores += [
-            {"pool": pool.name, "family": judged.name, "best": judged is winner, **judged.scores}
-            for judged in competition.judged
+            {"pool": pool.name, "family": one.name, "best": one is winner, **one.scores}
+            for one in competition.evaluations
         ]
     if options.json:
         show_json(scores)

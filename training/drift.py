@@ -43,7 +43,7 @@ class Health:
     promised_loss: float | None = None
     realised_loss: float | None = None
     coverage: float | None = None
-    judged_intervals: int = 0
+    scored_intervals: int = 0
     ticks: int = 0
     fallback_ticks: int = 0
     signals_changed: bool = False
@@ -58,7 +58,7 @@ def drifts(health: Health) -> dict[Drift, str]:
         found[Drift.SIGNALS] = "the demand has other signals or another step than the model was fitted on"
     if health.age > OLDEST:
         found[Drift.OLD] = f"its history ended {health.age / timedelta(days=1):.1f} days ago"
-    enough = health.judged_intervals >= FEWEST_INTERVALS
+    enough = health.scored_intervals >= FEWEST_INTERVALS
     promised, realised = health.promised_loss, health.realised_loss
     if enough and promised is not None and realised is not None and realised > LOSS_RATIO * promised:
         found[Drift.LOSS] = f"its loss is {realised:.4%} of the mean demand, its card promised {promised:.4%}"

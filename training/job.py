@@ -1,4 +1,4 @@
-"""What a training job does: for each pool fit, judge, publish, and let the model serve only if it is better."""
+"""What a training job does: for each pool fit, evaluate, publish, and let the model serve only if it is better."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from shared.clock import Clock
 from shared.errors import CloudError, DemandError, ForescaleError, TrainingRefused
-from shared.forecasting.model import pack
+from shared.forecasting.file_format import write_model
 from shared.forecasting.store import ModelStore
 from shared.pools import Pool, ResponseTimeSizing
 from shared.ports import Blobs
@@ -15,14 +15,14 @@ from training.histories import training_history
 from training.ports import Tracker
 from training.publish import Candidate
 from training.results import PoolResult, PoolStage, Results, RunResult
-from training.selection import Trained, Wishes, train
+from training.selection import TrainingOutcome, TrainOptions, train
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingJob:
-    """One run's work; ``tracker`` is told what Azure ML shows, the blobs are what counts."""
+    """One run's work; ``tracker`` gets what Azure ML shows, the blobs are what counts."""
 
     blobs: Blobs
     store: ModelStore
@@ -30,22 +30,22 @@ class TrainingJob:
     tracker: Tracker
     clock: Clock
 
-    def run(self, pools: Sequence[Pool], *, run_id: str, wishes: Wishes) -> RunResult:
+    def run(self, pools: Sequence[Pool], *, run_id: str, options: TrainOptions) -> RunResult:
         """Train each pool, one after the other; one that fails does not stop the rest. Returns what became of them."""
         waiting = {pool.name: PoolResult() for pool in pools}
-        told = RunResult(run_id=run_id, pools=waiting, updated_at=self.clock())
+        result = RunResult(run_id=run_id, pools=waiting, updated_at=self.clock())
         for pool in pools:
-            told = told.with_pool(pool.name, PoolResult(stage=PoolStage.TRAINING), at=self.clock())
-            self.results.write(told)
-            outcome = self._outcome(pool, wishes)
-            told = told.with_pool(pool.name, outcome, at=self.clock())
-            self.results.write(told)
+            result = result.with_pool(pool.name, PoolResult(stage=PoolStage.TRAINING), at=self.clock())
+            self.results.write(result)
+            outcome = self._outcome(pool, options)
+            result = result.with_pool(pool.name, outcome, at=self.clock())
+            self.results.write(result)
             emit(Event.RETRAINING, {"run_id": run_id, "pool": pool.name, **outcome.model_dump(mode="json")})
-        return told
+        return result
 
-    def _outcome(self, pool: Pool, wishes: Wishes) -> PoolResult:
+    def _outcome(self, pool: Pool, options: TrainOptions) -> PoolResult:
         try:
-            return self._trained(pool, wishes)
+            return self._train(pool, options)
         except (TrainingRefused, DemandError) as exc:
             return PoolResult(stage=PoolStage.REFUSED, why=str(exc))
         except ForescaleError as exc:
@@ -54,15 +54,15 @@ class TrainingJob:
             logger.exception("training pool %r failed", pool.name)
             return PoolResult(stage=PoolStage.FAILED, why=f"{type(exc).__name__}: {exc}")
 
-    def _trained(self, pool: Pool, wishes: Wishes) -> PoolResult:
+    def _train(self, pool: Pool, options: TrainOptions) -> PoolResult:
         now_utc = self.clock()
         history = training_history(self.blobs, pool, now_utc=now_utc)
-        trained = train(self.store, pool, history, wishes, now_utc=now_utc)
-        verdict, card = trained.verdict, trained.card
-        self._track(pool, trained)
+        outcome = train(self.store, pool, history, options, now_utc=now_utc)
+        verdict, card = outcome.verdict, outcome.card
+        self._track(pool, outcome)
         if verdict.promoted:
-            told = {"pool": pool.name, "version": card.version, "rule": verdict.rule, "reason": verdict.reason}
-            emit(Event.MODEL_PROMOTED, told)
+            fields = {"pool": pool.name, "version": card.version, "rule": verdict.rule, "reason": verdict.reason}
+            emit(Event.MODEL_PROMOTED, fields)
         return PoolResult(
             stage=PoolStage.PROMOTED if verdict.promoted else PoolStage.NOT_PROMOTED,
             why=verdict.reason,
@@ -72,19 +72,19 @@ class TrainingJob:
             champion=dict(verdict.champion),
         )
 
-    def _track(self, pool: Pool, trained: Trained) -> None:
+    def _track(self, pool: Pool, outcome: TrainingOutcome) -> None:
         """Tell Azure ML; that it does not listen is no reason to keep a better model from serving."""
-        card, verdict, candidate = trained.card, trained.verdict, trained.candidate
-        told: Mapping[str, float] = {**verdict.challenger, **candidate.scores}
+        card, verdict, candidate = outcome.card, outcome.verdict, outcome.candidate
+        scores: Mapping[str, float] = {**verdict.challenger, **candidate.scores}
         try:
-            for name, score in told.items():
+            for name, score in scores.items():
                 self.tracker.log(f"{pool.name}.{name}", score)
             for name, score in verdict.champion.items():
                 self.tracker.log(f"{pool.name}.champion.{name}", score)
             for name, data in registered_parts(pool, candidate).items():
                 self.tracker.register(name, data, {"pool": pool.name, "version": card.version, "sha256": card.sha256})
         except CloudError:
-            logger.warning("pool %r: the run in Azure ML could not be told of the model", pool.name, exc_info=True)
+            logger.warning("pool %r: the model could not be shown with the run in Azure ML", pool.name, exc_info=True)
 
 
 def registered_parts(pool: Pool, candidate: Candidate) -> dict[str, bytes]:
@@ -92,10 +92,14 @@ def registered_parts(pool: Pool, candidate: Candidate) -> dict[str, bytes]:
 
     The workshop's four models keep the names that its users know; any other pool has one model, named for it.
     """
-    content = candidate.fitted.content
-    if isinstance(pool.sizing, ResponseTimeSizing):
-        return {name: pack({name: model}) for name, model in content.items()}
-    return {f"forescale-{pool.name}": pack(content)}
+    parameters = candidate.model.forecaster.to_parameters()
+    if not isinstance(pool.sizing, ResponseTimeSizing):
+        return {f"forescale-{pool.name}": write_model(parameters)}
+    names = dict.fromkeys(name.partition(".")[0] for name in parameters)
+    return {
+        model: write_model({name: array for name, array in parameters.items() if name.startswith(f"{model}.")})
+        for model in names
+    }
 
 
 def is_failed(result: RunResult) -> bool:

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from shared.demand.history import History
 from shared.errors import BlobChanged, BlobNotFound, ModelRefused, NoPreviousModel
 from shared.forecasting.card import Pointer
+from shared.forecasting.metrics import MIN_SCORED_INTERVALS, PINBALL, evaluate
 from shared.forecasting.store import ModelStore
-from training.losses import FEWEST_JUDGED, LOSS, losses
 
 FIRST_DAY = timedelta(days=1)
 WORSE_BY = 1.05
@@ -50,15 +50,20 @@ def first_day(store: ModelStore, pointer: Pointer, pool: str, history: History) 
     first = (pointer.since - history.start_utc) // history.step
     if pointer.previous is None or first < 0:
         return FirstDay(verdict_due=True, why="there is no predecessor to compare with")
-    if history.end_utc - pointer.since < max(FIRST_DAY, FEWEST_JUDGED * history.step):
+    if history.end_utc - pointer.since < max(FIRST_DAY, MIN_SCORED_INTERVALS * history.step):
         return FirstDay(verdict_due=False)
     try:
-        serving, before = (store.load(pool, version) for version in (pointer.version, pointer.previous))
+        serving, predecessor = (store.load(pool, version) for version in (pointer.version, pointer.previous))
     except (BlobNotFound, ModelRefused) as exc:
         return FirstDay(verdict_due=True, why=f"the two cannot be compared: {exc}")
-    ours, theirs = (losses(model.fitted, history, first=first) for model in (serving, before))
+    ours, theirs = (evaluate(model.fitted, history, first=first) for model in (serving, predecessor))
     if not theirs:
         return FirstDay(verdict_due=True, why=f"{pointer.previous} cannot forecast this demand")
-    told = f"in its first day {pointer.version} had loss {ours[LOSS]:.4%}" if ours else "it could not forecast at all"
-    worse = not ours or ours[LOSS] > theirs[LOSS] * WORSE_BY
-    return FirstDay(verdict_due=True, worse=worse, why=f"{told}, {pointer.previous} would have had {theirs[LOSS]:.4%}")
+    before = f"{pointer.previous} would have had {theirs[PINBALL]:.4%}"
+    if not ours:
+        return FirstDay(verdict_due=True, worse=True, why=f"it could not forecast at all, {before}")
+    return FirstDay(
+        verdict_due=True,
+        worse=ours[PINBALL] > theirs[PINBALL] * WORSE_BY,
+        why=f"in its first day {pointer.version} had loss {ours[PINBALL]:.4%}, {before}",
+    )

@@ -21,7 +21,6 @@ LIBRARIES = (
     "pydantic",
     "rich",
     "scikit-learn",
-    "skops",
     "tzdata",
 )
 REQUIREMENTS = "requirements.txt"
@@ -60,8 +59,8 @@ class Snapshot:
 def snapshot_of(root: Path, *, extra_libraries: Sequence[str] = ()) -> Snapshot:
     """Collect what a job needs from the app's folder ``root``.
 
-    Its requirements are the versions that this very process runs: a model file is only read by the scikit-learn that
-    wrote it. Raises :class:`ConfigurationError` if the folder is not the app's, or holds more than a job may take.
+    Its requirements are the versions that this very process runs: a model is made with what was tested.
+    Raises :class:`ConfigurationError` if the folder is not the app's, or holds more than a job may take.
     """
     files = {
         path.relative_to(root).as_posix(): path.read_bytes()

@@ -19,7 +19,7 @@ from training.results import Results
 from training.retraining import Retraining, new_run_id
 from training.runs import Runs
 from training.snapshot import snapshot_of
-from training.watch import Watch, Watched
+from training.watch import Watch, WatchResult
 
 if TYPE_CHECKING:
     from training.cloud.workspace import Workspace
@@ -84,7 +84,7 @@ def jobs_of(settings: Settings) -> RetrainingJobs:
 
 
 def job_of(settings: Settings) -> "TrainingJob":
-    """Return the work of a training job in this process; scikit-learn is imported here, not by the triggers."""
+    """Return the work of a training job in this process."""
     from training.job import TrainingJob  # noqa: PLC0415 - S4
 
     blobs = blobs_of(settings)
@@ -97,7 +97,7 @@ def job_of(settings: Settings) -> "TrainingJob":
     )
 
 
-def watch_models() -> list[Watched]:
+def watch_models() -> list[WatchResult]:
     """Watch every pool's model once, by the settings in the environment; raises what ``Watch.run`` raises."""
     settings = load_settings()
     return watch_of(settings).run(pools(settings))

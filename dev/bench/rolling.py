@@ -84,6 +84,6 @@ def seasonal_naive(trace: Trace) -> Floats:
 
 def normal_uppers(mean: Floats, deviation: Floats, *, slo: float) -> Floats:
     """Return the normal distribution's quantiles at ``slo`` above the means."""
-    from scipy.stats import norm  # noqa: PLC0415 - only where a peer asks for it
+    from scipy.stats import norm  # only where a peer asks for it
 
     return mean + float(norm.ppf(slo)) * deviation

@@ -77,7 +77,7 @@ def _prediction(world: World) -> tuple[float, int, str]:
     now_utc = now(world.settings)
     history = tick_of(world.settings).demand(pool).history(now_utc)
     _, cpu_ms = _medians_ms(lambda: model.forecast(history, now_utc=now_utc), warm=WARM_TICKS, times=PREDICTIONS)
-    return cpu_ms, model.card.size_bytes, model.card.family.value
+    return cpu_ms, model.card.size_bytes, model.card.family
 
 
 def _medians_ms(act: Callable[[], object], *, warm: int, times: int) -> tuple[float, float]:

@@ -27,7 +27,7 @@ from shared.pools import POOLS_FILE, Pool, read_pools
 from shared.ports import Blobs
 from shared.settings import Backend, Settings
 from shared.wiring import pools
-from training.publish import fit, publish
+from training.publish import fit_candidate, publish
 
 Say = Callable[[str], None]
 
@@ -134,7 +134,7 @@ def _train(settings: Settings, pool: Pool, history: History, *, now_utc: datetim
     say(f"Training on {len(history)} intervals, {history.start_utc:%Y-%m-%d} to {history.end_utc:%Y-%m-%d} …")
     began = system_clock()
     store = ModelStore(DirectoryBlobs(settings.local_dir))
-    card = publish(store, pool, history, fit(pool, history), now_utc=now_utc)
+    card = publish(store, pool, history, fit_candidate(pool, history), now_utc=now_utc)
     store.promote(pool.name, card.version, now_utc=now_utc, reason="the first model")
     took_s = (system_clock() - began).total_seconds()
     scores = ", ".join(f"{name} {score:.4f}" for name, score in card.scores.items())

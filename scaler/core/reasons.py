@@ -6,7 +6,7 @@ from enum import StrEnum
 class Reason(StrEnum):
     """One step on the way to a decision; a decision carries the steps that mattered, in order."""
 
-    # which forecast it rests on: the rungs of the fallback ladder
+    # which forecast it rests on: and which fallbacks were taken
     MODEL = "model"
     NO_MODEL = "no_model"
     MODEL_REFUSED = "model_refused"

@@ -45,10 +45,10 @@ def nodes_by_price(forecast: Forecast, *, units_per_node: float) -> NodeTargets:
     This is the newsvendor's problem with a fixed cost for a shortage. The minimum is taken over the whole distribution,
     so that of two humps the far one is given up when reaching it costs more than it saves. Never falls as prices rise.
     """
-    nodes = np.ceil(forecast.values / units_per_node - ROUNDING)
-    miss_probabilities = 1 - forecast.levels
+    nodes = np.ceil(forecast.quantiles / units_per_node - ROUNDING)
+    miss_probabilities = 1 - forecast.quantile_levels
     best = np.argmin(nodes[:, np.newaxis, :] + MISS_PRICES[:, np.newaxis] * miss_probabilities, axis=2)
-    return NodeTargets(nodes=np.take_along_axis(nodes, best, axis=1), level=forecast.levels[best])
+    return NodeTargets(nodes=np.take_along_axis(nodes, best, axis=1), level=forecast.quantile_levels[best])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

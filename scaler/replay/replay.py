@@ -22,8 +22,9 @@ from scaler.core.situation import Situation
 from scaler.replay.scorecard import Workload
 from shared.demand.history import History
 from shared.errors import ConfigurationError, DemandError, TrainingRefused
-from shared.forecasting.forecast import Forecast, made_of
-from shared.forecasting.model import Fitted, naive_forecast
+from shared.forecasting.forecast import Forecast, repair_quantiles
+from shared.forecasting.metrics import SCORED_LEVELS
+from shared.forecasting.model import FittedModel, naive_forecast
 from shared.pools import CapacitySizing, Pool
 
 REFIT_EVERY = timedelta(days=7)
@@ -33,38 +34,36 @@ RECENT = timedelta(days=2)
 WARM_UP_SHARE = 0.4
 """Share of the training part that is walked through before scoring begins, so that the price of a miss is learnt."""
 SHOWN_LEVEL = 0.99
-TOLD_LEVELS = (0.5, 0.9, 0.99)
-"""Levels whose forecasts are kept for judging them."""
 
-Fit = Callable[[Pool, History], Fitted]
+Fit = Callable[[Pool, History], FittedModel]
 Progress = Callable[[int, int, str], None]
-"""Told the intervals done, the intervals in all, and what is being done."""
+"""Takes the intervals done, the intervals in all, and what is being done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Replayed:
-    """What was decided, and what had been forecast, for each interval of the history; NaN before the walk began.
+class ReplayResult:
+    """What was decided, and what had been forecast, for each interval of the history; NaN before the first decision.
 
     ``desired[i]`` was decided after interval ``i``. ``median[i]`` and ``upper[i]`` are the forecast *for* interval
     ``i`` at the last moment to order nodes for it, one lead time before; ``upper`` is at the SLO's level,
-    ``told[i]`` at ``TOLD_LEVELS``. ``miss_price`` is what the walk learnt by its end.
+    ``scored_quantiles[i]`` at ``SCORED_LEVELS``. ``miss_price`` is what was learnt by the end.
     """
 
     workload: Workload
     desired: NDArray[np.float64]
     median: NDArray[np.float64]
     upper: NDArray[np.float64]
-    told: NDArray[np.float64]
+    scored_quantiles: NDArray[np.float64]
     miss_price: MissPriceState
     refits: int
     families: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Course:
-    """Where a walk begins, where scoring begins, and before which intervals a model is fitted, all as indices.
+class BacktestWindows:
+    """Where decisions begin, where scoring begins, and before which intervals a model is fitted, all as indices.
 
-    What lies between ``begins`` and ``scored_from`` is walked through so that the price of a miss is learnt.
+    What lies between ``begins`` and ``scored_from`` is decided too, so that the price of a miss is learnt.
     """
 
     begins: int
@@ -83,7 +82,7 @@ class _Block:
 
 def replay(
     history: History, pool: Pool, *, fit: Fit, evaluate_from: float = 0.5, progress: Progress = lambda *_: None
-) -> Replayed:
+) -> ReplayResult:
     """Walk through the history and return the decisions; the part from ``evaluate_from`` on (a share) is scored.
 
     Raises :class:`ConfigurationError` if the share leaves nothing to learn from or nothing to score.
@@ -94,44 +93,46 @@ def replay(
         msg = f"scoring from {evaluate_from:g} of {len(history)} intervals leaves nothing to learn from or to score"
         raise ConfigurationError(msg)
     weekly = range(scored_from, len(history), max(1, round(REFIT_EVERY / history.step)))
-    course = Course(begins=begins, scored_from=scored_from, origins=frozenset({begins, *weekly}))
-    return walked(history, pool, course, fit=fit, progress=progress)
+    windows = BacktestWindows(begins=begins, scored_from=scored_from, origins=frozenset({begins, *weekly}))
+    return backtest(history, pool, windows, fit=fit, progress=progress)
 
 
-def walked(history: History, pool: Pool, course: Course, *, fit: Fit, progress: Progress = lambda *_: None) -> Replayed:
-    """Walk through the history along a course and return the decisions; see :func:`replay`."""
+def backtest(
+    history: History, pool: Pool, windows: BacktestWindows, *, fit: Fit, progress: Progress = lambda *_: None
+) -> ReplayResult:
+    """Decide through the windows of a history; see :func:`replay`."""
     sizing = pool.sizing
     if not isinstance(sizing, CapacitySizing):
         msg = f"pool {pool.name!r} is sized by response time: only capacity can be replayed"
         raise ConfigurationError(msg)
-    walk = _Walk(history, pool)
-    for block in _blocks(history, course):
+    run = _Backtest(history, pool)
+    for block in _blocks(history, windows):
         progress(block.first, len(history), "fitting" if block.fits else "deciding")
         if block.fits:
-            walk.fit(fit, block.first)
+            run.fit(fit, block.first)
         else:
-            walk.refresh(block.first)
-        if block.first == course.scored_from:
-            walk.open_budget()
-        walk.decide_through(block)
+            run.refresh(block.first)
+        if block.first == windows.scored_from:
+            run.open_budget()
+        run.decide_through(block)
     workload = Workload(
         demand=history.demand,
         units_per_node=sizing.units_per_node,
-        lead_intervals=walk.lead,
-        first=course.scored_from,
+        lead_intervals=run.lead,
+        first=windows.scored_from,
     )
-    return walk.result(workload)
+    return run.result(workload)
 
 
-def _blocks(history: History, course: Course) -> Iterator[_Block]:
-    """Cut the walk: a fit at each origin, a refresh every day once scoring has begun."""
-    daily = range(course.scored_from, len(history), max(1, round(REFRESH_EVERY / history.step)))
-    cuts = sorted(cut for cut in course.origins.union(daily) if cut < len(history))
+def _blocks(history: History, windows: BacktestWindows) -> Iterator[_Block]:
+    """Cut the history: a fit at each origin, a refresh every day once scoring has begun."""
+    daily = range(windows.scored_from, len(history), max(1, round(REFRESH_EVERY / history.step)))
+    cuts = sorted(cut for cut in windows.origins.union(daily) if cut < len(history))
     for first, stop in pairwise([*cuts, len(history)]):
-        yield _Block(first=first, stop=stop, fits=first in course.origins)
+        yield _Block(first=first, stop=stop, fits=first in windows.origins)
 
 
-class _Walk:
+class _Backtest:
     """The state of a replay as it goes: what was decided so far and what is remembered."""
 
     def __init__(self, history: History, pool: Pool) -> None:
@@ -144,23 +145,23 @@ class _Walk:
         self._desired = np.full(len(history), np.nan)
         self._median = np.full(len(history) + self.lead + 1, np.nan)
         self._upper = np.full(len(history) + self.lead + 1, np.nan)
-        self._told = np.full((len(history) + self.lead + 1, len(TOLD_LEVELS)), np.nan)
-        self._fitted: Fitted | None = None
+        self._scored = np.full((len(history) + self.lead + 1, len(SCORED_LEVELS)), np.nan)
+        self._model: FittedModel | None = None
         self._families: list[str] = []
 
     def fit(self, fit: Fit, origin: int) -> None:
         """Fit on what was known at ``origin``; with too little to learn from, go on without a model."""
         try:
-            self._fitted = fit(self._pool, self._history.first(origin))
+            self._model = fit(self._pool, self._history.first(origin))
         except TrainingRefused:
-            self._fitted = None
-        self._families.append("none" if self._fitted is None else self._fitted.family.value)
+            self._model = None
+        self._families.append("none" if self._model is None else self._model.family)
 
     def refresh(self, origin: int) -> None:
         """Let the model take in what was known at ``origin``, as a tick does once a day."""
-        if self._fitted is not None:
+        if self._model is not None:
             with contextlib.suppress(TrainingRefused):
-                self._fitted = self._fitted.refreshed(self._history.first(origin))
+                self._model = self._model.refresh(self._history.first(origin))
 
     def open_budget(self) -> None:
         """Start the budget of misses anew: the warm-up teaches prices, its misses are nobody's."""
@@ -170,42 +171,42 @@ class _Walk:
     def decide_through(self, block: _Block) -> None:
         """Decide after each interval of the block."""
         known = self._history.first(block.stop)
-        rows = None if self._fitted is None else self._fitted.quantiles_since(known, first=block.first)
+        rows = None if self._model is None else self._model.forecaster.historical_forecasts(known, first=block.first)
         for offset, interval in enumerate(range(block.first, block.stop)):
             past = self._history.first(interval + 1)
             forecast = self._forecast(past, None if rows is None else rows[offset])
             self._decide(interval, past, forecast)
 
-    def result(self, workload: Workload) -> Replayed:
-        """Return what was decided; before the walk began the first decision stands."""
+    def result(self, workload: Workload) -> ReplayResult:
+        """Return what was decided; before the first decision that one stands."""
         desired = self._desired
         begins = int(np.flatnonzero(~np.isnan(desired))[0])
         desired[:begins] = desired[begins]
-        return Replayed(
+        return ReplayResult(
             workload=workload,
             desired=desired,
             median=self._median[: len(desired)],
             upper=self._upper[: len(desired)],
-            told=self._told[: len(desired)],
+            scored_quantiles=self._scored[: len(desired)],
             miss_price=self._memory.miss_price,
             refits=len(self._families),
             families=tuple(dict.fromkeys(self._families)),
         )
 
     def _forecast(self, past: History, row: NDArray[np.float64] | None) -> Forecast | None:
-        fitted = self._fitted
-        if fitted is None or row is None or np.isnan(row).any():
+        model = self._model
+        if model is None or row is None or np.isnan(row).any():
             try:
                 return naive_forecast(past, horizon=self.lead + 1, now_utc=past.end_utc)
             except DemandError:
                 return None
         return Forecast(
-            levels=fitted.levels,
-            values=made_of(row),
+            quantile_levels=model.quantile_levels,
+            quantiles=repair_quantiles(row),
             first_utc=past.end_utc,
             step=past.step,
             made_at_utc=past.end_utc,
-            model_version=fitted.family.value,
+            model_version=model.family,
         )
 
     def _decide(self, interval: int, past: History, forecast: Forecast | None) -> None:
@@ -226,5 +227,5 @@ class _Walk:
             sizing = self._pool.sizing
             level = sizing.slo if isinstance(sizing, CapacitySizing) else SHOWN_LEVEL
             served = interval + self.lead + 1
-            told = np.interp((*TOLD_LEVELS, level), forecast.levels, forecast.values[self.lead])
-            self._told[served], self._median[served], self._upper[served] = told[:-1], told[0], told[-1]
+            shown = np.interp((*SCORED_LEVELS, level), forecast.quantile_levels, forecast.quantiles[self.lead])
+            self._scored[served], self._median[served], self._upper[served] = shown[:-1], shown[0], shown[-1]

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from scaler.replay.baselines import reactive_70, reactive_hindsight
-from scaler.replay.replay import Replayed
+from scaler.replay.replay import ReplayResult
 from scaler.replay.scorecard import Scorecard, clairvoyant_billed, scored
 from shared.demand.history import History
 
 
-def scorecard(replayed: Replayed, history: History, *, slo: float) -> dict[str, Any]:
+def scorecard(replayed: ReplayResult, history: History, *, slo: float) -> dict[str, Any]:
     """Return the scores of Forescale, of reactive scaling and of the clairvoyant, as plain values."""
     workload = replayed.workload
     step_min = history.step.total_seconds() / 60
@@ -59,7 +59,7 @@ def rows(card: dict[str, Any]) -> list[dict[str, object]]:
     ]
 
 
-def write_steps(path: Path, replayed: Replayed, history: History) -> None:
+def write_steps(path: Path, replayed: ReplayResult, history: History) -> None:
     """Write ``timestamp,demand,desired_nodes,forecast_median,forecast_upper``, one row a scored interval.
 
     ``desired_nodes`` was decided after the row's demand was known; the forecasts are *for* the row's interval, made
@@ -75,6 +75,6 @@ def write_steps(path: Path, replayed: Replayed, history: History) -> None:
             writer.writerow([stamp, demand, int(replayed.desired[interval]), median, upper])
 
 
-def _clairvoyant(ours: Scorecard, replayed: Replayed) -> Scorecard:
+def _clairvoyant(ours: Scorecard, replayed: ReplayResult) -> Scorecard:
     billed = float(clairvoyant_billed(replayed.workload)[replayed.workload.first :].sum())
     return Scorecard(intervals=ours.intervals, misses=0, attained=1.0, unserved=0.0, node_intervals=billed, cost=1.0)

@@ -1,22 +1,14 @@
 """The card beside every published model: what it is, what it rests on, and how it may be checked."""
 
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 FORMAT_VERSION = 1
-
-
-class Family(StrEnum):
-    """What kind of model it is: which function of ``shared.forecasting.model`` forecasts from it."""
-
-    SEASONAL_NAIVE = "seasonal_naive"
-    RIDGE = "ridge"
-    BOOSTING = "boosting"
-    FOREST = "forest"
-    RESPONSE_TIME = "response_time"
+MAX_HORIZON = 10_000
+"""Four hours, the longest lead time, in steps of a second and a half."""
+MAX_STEP_S = 31 * 86_400.0
 
 
 class CardPart(BaseModel):
@@ -34,7 +26,7 @@ class TrainingWindow(CardPart):
 
 
 class PriceTable(CardPart):
-    """What a walk over recent demand taught about the price of a miss, for a pool that remembers nothing yet.
+    """What a replay of recent demand taught about the price of a miss, for a pool that remembers nothing yet.
 
     See ``scaler.core.miss_price``: ``missed`` are the fading misses of each price's plan, out of ``seen`` intervals.
     """
@@ -61,25 +53,31 @@ class ModelCard(CardPart):
     pool: str
     version: str
     """Unique in the pool, sorts by time."""
-    family: Family
+    family: Annotated[str, Field(min_length=1, max_length=40)]
+    """What kind of model it is: a name in the table of `shared.forecasting.model`."""
     signals: tuple[str, ...]
     unit: str = ""
-    step_s: Annotated[float, Field(gt=0)]
+    step_s: Annotated[float, Field(ge=1e-3, le=MAX_STEP_S)]
     """Length of an interval, in seconds."""
-    horizon: Annotated[int, Field(ge=1)]
+    horizon: Annotated[int, Field(ge=1, le=MAX_HORIZON)]
     """Intervals ahead that the model forecasts."""
+    timezone: str
+    """IANA name of the zone whose days and weeks the model knows."""
+    holidays: str
+    """Country whose public holidays the model knows (`ES`, `DE-BY`), or empty."""
     features: tuple[str, ...] = ()
+    """What the model looks at, in order; empty where its family has no features."""
     forescale: str = ""
     """Version of Forescale that made it."""
     libraries: dict[str, str]
-    """Versions the model was made with, by distribution name."""
+    """Versions that the model was made with, by distribution name; for people, nothing depends on them."""
     training: TrainingWindow
     scores: dict[str, float] = {}
     """What it promises: its scores on demand it had not seen, by name; units in the names (docs/training.md)."""
     trials: tuple[Trial, ...] = ()
     """All that competed with it, over the same demand."""
     prices: PriceTable | None = None
-    """What its walk learnt; it calibrates a pool's first ticks."""
+    """What its replay learnt; it calibrates a pool's first ticks."""
     reason: str = ""
     """Why it was made, and how the choice fell."""
     created_at: AwareDatetime

@@ -22,6 +22,8 @@ EPOCH_WEEKDAY = 3
 SATURDAY = 5
 LOOK_BACK = timedelta(days=9)
 """The longest lag is a week; a day more carries the reference level, one more makes up for the grid."""
+FLOORS = (1e-300, 1e18)
+"""Bounds of what may be added to a demand before the logarithm, in the demand's unit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +70,7 @@ class Features:
     names: tuple[str, ...]
 
 
-def lagged(values: Floats, intervals: int) -> Floats:
+def lag(values: Floats, intervals: int) -> Floats:
     """The value ``intervals`` ago. A negative lag looks ahead: for targets only."""
     out = np.full(len(values), np.nan)
     if intervals == 0:
@@ -102,7 +104,7 @@ def rolling_max(values: Floats, width: int) -> Floats:
     return np.where(np.isinf(out), np.nan, out)
 
 
-def carried(values: Floats) -> Floats:
+def carry_forward(values: Floats) -> Floats:
     """The last known value; NaN before the first."""
     index = np.where(~np.isnan(values), np.arange(len(values)), 0)
     return values[np.maximum.accumulate(index)]
@@ -155,13 +157,13 @@ def calendar(starts_s: Ints, spec: FeatureSpec) -> dict[str, Floats]:
 def recent(z: Floats, level: Floats, spec: FeatureSpec) -> dict[str, Floats]:
     """Last values, short means, extremes and volatility, relative to the level of the last day."""
     day, hour = spec.per_day, spec.intervals(HOUR)
-    out = {"level0": z - level, "level1": lagged(z, 1) - level, "level2": lagged(z, 2) - level}
-    out |= {f"change{j}": z - lagged(z, j) for j in range(1, 6)}
+    out = {"level0": z - level, "level1": lag(z, 1) - level, "level2": lag(z, 2) - level}
+    out |= {f"change{j}": z - lag(z, j) for j in range(1, 6)}
     for width in sorted({3, max(4, hour), max(6, 3 * hour)}):
         out[f"mean{width}"] = rolling_mean(z, width) - level
         out[f"max{width}"] = rolling_max(z, width) - level
         out[f"min{width}"] = -rolling_max(-z, width) - level
-    move = np.abs(z - lagged(z, 1))
+    move = np.abs(z - lag(z, 1))
     out |= {"move_hour": rolling_mean(move, max(3, hour)), "move_day": rolling_mean(move, day)}
     out |= {"move_day_max": rolling_max(move, day), "day_max": rolling_max(z, day) - level}
     out |= {"day_min": -rolling_max(-z, day) - level, "week_mean": rolling_mean(z, 7 * day) - level}
@@ -174,26 +176,26 @@ def seasonal(z: Floats, level: Floats, spec: FeatureSpec) -> dict[str, Floats]:
     out: dict[str, Floats] = {}
     if day <= ahead + 2:  # a lag of one day would reach into the future
         return out
-    smooth = lagged(rolling_mean(z, 3), -1)  # centred; read at least a day minus the horizon back
+    smooth = lag(rolling_mean(z, 3), -1)  # centred; read at least a day minus the horizon back
     peak = rolling_max(z, ahead + 2)
-    for name, lag in (("day", day), ("two_days", 2 * day), ("week", 7 * day)):
-        out[f"{name}_level"] = lagged(level, lag) - level
-        out |= {f"{name}+{k}": lagged(smooth, lag - k) - level for k in range(ahead + 1)}
-        out[f"{name}_change"] = z - lagged(z, lag)
-        out[f"{name}_peak"] = lagged(peak, lag - ahead - 1) - level
+    for name, ago in (("day", day), ("two_days", 2 * day), ("week", 7 * day)):
+        out[f"{name}_level"] = lag(level, ago) - level
+        out |= {f"{name}+{k}": lag(smooth, ago - k) - level for k in range(ahead + 1)}
+        out[f"{name}_change"] = z - lag(z, ago)
+        out[f"{name}_peak"] = lag(peak, ago - ahead - 1) - level
     return out
 
 
-def usual(z: Floats, level: Floats, spec: FeatureSpec, *, newest: slice) -> dict[str, Floats]:
+def typical(z: Floats, level: Floats, spec: FeatureSpec, *, newest: slice) -> dict[str, Floats]:
     """The middle and the top of the last seven days at this time of day, of the newest rows alone: medians are dear."""
     day, ahead = spec.per_day, spec.horizon
     out: dict[str, Floats] = {}
     if day <= ahead + 2:
         return out
     peak = rolling_max(z, ahead)
-    at = np.stack([lagged(z, d * day - 1)[newest] for d in range(1, 8)])
-    window = np.stack([lagged(peak, d * day - ahead)[newest] for d in range(1, 8)])
-    for name, stack in (("usual", at), ("usual_window", window)):
+    at = np.stack([lag(z, d * day - 1)[newest] for d in range(1, 8)])
+    window = np.stack([lag(peak, d * day - ahead)[newest] for d in range(1, 8)])
+    for name, stack in (("typical", at), ("typical_window", window)):
         known = ~np.isnan(stack).all(axis=0)
         middle, top = np.full(stack.shape[1], np.nan), np.full(stack.shape[1], np.nan)
         middle[known], top[known] = np.nanmedian(stack[:, known], axis=0), np.nanmax(stack[:, known], axis=0)
@@ -205,18 +207,25 @@ def features_of(history: History, spec: FeatureSpec, *, newest: int | None = Non
     """Return the features of every interval of the history, or of the ``newest`` alone: the same rows, but sooner."""
     rows = slice(-min(newest or len(history), len(history)), None)
     z = np.log(history.demand + spec.floor)
-    level = carried(rolling_mean(z, spec.per_day))
+    level = carry_forward(rolling_mean(z, spec.per_day))
     short = rolling_mean(z, max(2, spec.intervals(timedelta(minutes=15))))
     start_s, step_s = (history.start_utc - EPOCH).total_seconds(), history.step.total_seconds()
     starts_s = np.floor(start_s + step_s * np.arange(len(history))).astype(np.int64)
     columns = {name: column[rows] for name, column in (recent(z, level, spec) | seasonal(z, level, spec)).items()}
-    columns |= usual(z, level, spec, newest=rows) | calendar(starts_s[rows], spec)
+    columns |= typical(z, level, spec, newest=rows) | calendar(starts_s[rows], spec)
     return Features(
         matrix=np.column_stack(list(columns.values())),
-        now=carried(np.where(np.isnan(z), short, z))[rows],
+        now=carry_forward(np.where(np.isnan(z), short, z))[rows],
         log_demand=z[rows],
         names=tuple(columns),
     )
+
+
+@lru_cache(maxsize=256)
+def feature_names(spec: FeatureSpec) -> tuple[str, ...]:
+    """Return the names of the columns that :func:`features_of` gives; they depend on the spec alone."""
+    moment = History(start_utc=EPOCH, step=spec.step, values=np.ones((1, 1)))
+    return features_of(moment, spec).names
 
 
 def targets(features: Features, horizon: int) -> Floats:
@@ -225,4 +234,4 @@ def targets(features: Features, horizon: int) -> Floats:
     Shape ``(intervals, horizon)``. These look ahead: for fitting only.
     """
     z = features.log_demand
-    return np.column_stack([lagged(z, -ahead) for ahead in range(1, horizon + 1)]) - features.now[:, None]
+    return np.column_stack([lag(z, -ahead) for ahead in range(1, horizon + 1)]) - features.now[:, None]

@@ -1,72 +1,69 @@
 """Models as blobs: publish, promote, roll back, and load without trusting what is stored.
 
-``models/<pool>/<version>/model.skops`` and ``card.json`` never change once written. ``models/<pool>/latest.json`` names
+``models/<pool>/<version>/model.npz`` and ``card.json`` never change once written. ``models/<pool>/latest.json`` names
 the version that serves; it is replaced with If-Match, so of two promotions one loses and reads again.
 """
 
 import hashlib
 import importlib.metadata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from shared.errors import BlobChanged, BlobNotFound, ModelRefused
 from shared.forecasting.card import FORMAT_VERSION, ModelCard, Pointer
-from shared.forecasting.model import Model, loaded, pack
+from shared.forecasting.file_format import read_model, write_model
+from shared.forecasting.forecaster import Parameters
+from shared.forecasting.model import PublishedModel, load_model
+from shared.forecasting.model_cache import CachedModel, ModelCache, Slot
 from shared.json_blob import JsonBlob
 from shared.ports import Blobs
 
-
-class _Held(NamedTuple):
-    """The last model that loaded well, and the pointer's tag it was loaded under."""
-
-    pointer_etag: str
-    model: Model
+MODEL_FILE = "model.npz"
 
 
 class ModelStore:
-    """The models of all pools in one container; keeps the last good model of each pool in memory."""
+    """The models of all pools in one container; what it loaded stays in ``cache``."""
 
-    def __init__(self, blobs: Blobs) -> None:
+    def __init__(self, blobs: Blobs, cache: ModelCache | None = None) -> None:
         self._blobs = blobs
-        self._held: dict[str, _Held] = {}
+        self.cache = ModelCache() if cache is None else cache
 
-    def latest(self, pool: str) -> Model:
+    def latest(self, pool: str) -> PublishedModel:
         """Return the model that serves; an unchanged pointer costs one conditional read and no download.
 
         Raises :class:`~shared.errors.BlobNotFound` if none was ever promoted, :class:`~shared.errors.ModelRefused` if
         it cannot be trusted, and :class:`~shared.errors.CloudError`.
         """
-        held = self._held.get(pool)
-        stored = self._pointer(pool).read_if_changed(held.pointer_etag) if held else self._pointer(pool).read()
-        if stored is None and held is not None:
-            return held.model
+        cached = self.cache.get(Slot.SERVING, pool)
+        stored = self._pointer(pool).read_if_changed(cached.tag) if cached else self._pointer(pool).read()
+        if stored is None and cached is not None:
+            return cached.model
         if stored is None:
             msg = f"no model of pool {pool!r} was ever promoted"
             raise BlobNotFound(msg)
         version = stored.value.version
-        same = held is not None and held.model.card.version == version
-        model = held.model if held is not None and same else self.load(pool, version)
-        self._held[pool] = _Held(stored.etag, model)
+        is_same = cached is not None and cached.model.card.version == version
+        model = cached.model if cached is not None and is_same else self.load(pool, version)
+        self.cache.put(Slot.SERVING, pool, CachedModel(tag=stored.etag, model=model))
         return model
 
-    def last_good(self, pool: str) -> Model | None:
-        """Return the last model that loaded well in this process, if any: the ladder's second rung."""
-        held = self._held.get(pool)
-        return held.model if held else None
+    def last_good(self, pool: str) -> PublishedModel | None:
+        """Return the last model that loaded well in this process, if the cache still has it."""
+        cached = self.cache.get(Slot.SERVING, pool)
+        return cached.model if cached else None
 
-    def load(self, pool: str, version: str) -> Model:
+    def load(self, pool: str, version: str) -> PublishedModel:
         """Load one version; raises :class:`~shared.errors.ModelRefused` and what reading a blob raises."""
         card = self.card(pool, version)
-        name = f"{_folder(pool, version)}/model.skops"
+        name = f"{_folder(pool, version)}/{MODEL_FILE}"
         data = self._blobs.read(name).data
         digest = hashlib.sha256(data).hexdigest()
         if digest != card.sha256:
             msg = f"{name} has SHA-256 {digest}, its card says {card.sha256}: publish the model again"
             raise ModelRefused(msg)
-        return loaded(card, data, name=name)
+        return load_model(card, read_model(data, name=name), name=name)
 
     def card(self, pool: str, version: str) -> ModelCard:
         """Return the card of one version, refusing one of another format."""
@@ -76,8 +73,8 @@ class ModelStore:
             card = ModelCard.model_validate_json(data)
         except ValidationError as exc:
             fault = exc.errors()[0]
-            told = f"{'.'.join(str(step) for step in fault['loc'])}: {fault['msg']}"
-            msg = f"{name} is no card of format {FORMAT_VERSION} ({told}): train and publish again"
+            where = ".".join(str(step) for step in fault["loc"])
+            msg = f"{name} is not a card of format {FORMAT_VERSION} ({where}: {fault['msg']}): train and publish again"
             raise ModelRefused(msg) from exc
         if card.format_version != FORMAT_VERSION:
             msg = f"{name} has format version {card.format_version}, this app reads {FORMAT_VERSION}: train again"
@@ -87,15 +84,16 @@ class ModelStore:
             raise ModelRefused(msg)
         return card
 
-    def publish(self, draft: ModelCard, content: Mapping[str, Any]) -> ModelCard:
+    def publish(self, draft: ModelCard, parameters: Parameters) -> ModelCard:
         """Store a model under its draft card's pool and version, and return the card with hash and size.
 
-        It serves only once it is promoted. Raises :class:`~shared.errors.BlobChanged` if the version exists.
+        It serves only once it is promoted. Raises :class:`~shared.errors.BlobChanged` if the version exists, and
+        :class:`~shared.errors.TrainingRefused` for a model too large to be loaded again.
         """
-        data = pack(content)
+        data = write_model(parameters)
         card = draft.model_copy(update={"sha256": hashlib.sha256(data).hexdigest(), "size_bytes": len(data)})
         folder = _folder(card.pool, card.version)
-        self._blobs.write(f"{folder}/model.skops", data, if_etag=None)
+        self._blobs.write(f"{folder}/{MODEL_FILE}", data, if_etag=None)
         self._blobs.write(f"{folder}/card.json", card.model_dump_json(indent=2).encode(), if_etag=None)
         return card
 
@@ -142,8 +140,8 @@ class ModelStore:
 
 
 def library_versions() -> dict[str, str]:
-    """Return the versions of the libraries that a stored model depends on."""
-    return {name: importlib.metadata.version(name) for name in ("numpy", "scikit-learn", "skops")}
+    """Return the versions of the libraries that a model is made with."""
+    return {name: importlib.metadata.version(name) for name in ("numpy", "scikit-learn")}
 
 
 def _folder(pool: str, version: str) -> str:

@@ -1,122 +1,131 @@
-"""What a demand model takes in daily: its expectation and the errors in its leaves, while the forest's splits stay.
+"""What a family is fitted on: features and targets of a history, computed when first asked for and then kept.
 
-A refresh costs a tenth of a fit and gives most of what a daily fit would give (docs/decisions/0002). The tick does it
-in memory, once a day; a replay does the same. It is a pure function of the model and the history.
+Several families are fitted on one set; a family that looks at no features never pays for them.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 
 from shared.demand.history import History
 from shared.errors import TrainingRefused
-from shared.forecasting.features import LOOK_BACK, FeatureSpec, Floats, Ints, features_of, targets
-from shared.forecasting.level_shift import bound_of, width_of
-from shared.forecasting.mixture import Content, Member, expected, scaled, with_expected
+from shared.forecasting.features import (
+    LOOK_BACK,
+    FeatureSpec,
+    Floats,
+    Ints,
+    feature_names,
+    features_of,
+    targets,
+)
+from shared.forecasting.forecaster import HistorySpec
+from shared.forecasting.parameters import FLOOR_SHARE, MAX_TRAINING_DAYS, MIN_TRAINING_ROWS
 
-MOST_DAYS = 60
-"""Days of history that a model looks at when it is fitted or refreshed."""
-HALF_LIFE_DAYS = 30.0
-"""For the expectation and the splits, a day so long ago counts half."""
-LEAF_HALF_LIFE_DAYS = 20.0
-"""For the errors counted in the leaves, a day so long ago counts half."""
-RIDGE_ALPHA = 3.0
-FEWEST_ROWS = 100
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSet:
+    """A history, and for how many intervals ahead a model of it shall forecast.
+
+    ``floor`` is the one of :class:`FeatureSpec`: None for a share of this history's mean, or that of the model that is
+    refreshed. Whatever needs features raises :class:`TrainingRefused` if the history has too few rows, or if its
+    demand is nowhere above zero.
+    """
+
+    history: History
+    horizon: int
+    timezone: str = "UTC"
+    holidays: str = ""
+    floor: float | None = None
+
+    @classmethod
+    def for_refresh(cls, history: History, spec: FeatureSpec) -> "TrainingSet":
+        """Return the set whose features are those that a model was fitted on."""
+        return cls(
+            history=history,
+            horizon=spec.horizon,
+            timezone=spec.timezone,
+            holidays=spec.holidays,
+            floor=spec.floor,
+        )
+
+    @property
+    def history_spec(self) -> HistorySpec:
+        """What a model fitted on this set expects of a history."""
+        return HistorySpec(
+            signals=self.history.signals,
+            step=self.history.step,
+            horizon=self.horizon,
+            timezone=self.timezone,
+            holidays=self.holidays,
+        )
+
+    @cached_property
+    def feature_spec(self) -> FeatureSpec:
+        """How the features are computed."""
+        return self.history_spec.feature_spec(floor=self._learnt_floor() if self.floor is None else self.floor)
+
+    @property
+    def features(self) -> Floats:
+        """The features of each row, shape ``(rows, columns)``, NaN where unknown."""
+        return self._rows.features
+
+    @property
+    def targets(self) -> Floats:
+        """The log-ratios of the demand 1 to ``horizon`` intervals ahead to the demand now: ``(rows, horizon)``."""
+        return self._rows.targets
+
+    @property
+    def intervals(self) -> Ints:
+        """Each row's place on the grid: rows whose future is unknown are left out."""
+        return self._rows.intervals
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of the columns of ``features``."""
+        return feature_names(self.feature_spec)
+
+    def faded(self, half_life_days: float) -> Floats:
+        """Return weights of the rows that halve with each half-life."""
+        weights: Floats = 0.5 ** (self._rows.age_days / half_life_days)
+        return weights
+
+    @cached_property
+    def _rows(self) -> "_Rows":
+        """The rows of the last ``MAX_TRAINING_DAYS`` whose present and whole future are known.
+
+        The first day is left out where there are more: its lags look at nothing.
+        """
+        spec = self.feature_spec
+        longest = MAX_TRAINING_DAYS * spec.per_day
+        recent = self.history.last(longest + spec.intervals(LOOK_BACK))
+        features = features_of(recent, spec)
+        ahead = targets(features, spec.horizon)
+        rows = np.arange(len(recent))
+        chosen = np.isfinite(ahead).all(axis=1) & np.isfinite(features.log_demand)
+        chosen &= rows >= max(len(recent) - longest, min(spec.per_day, len(recent) // 4))
+        if chosen.sum() < MIN_TRAINING_ROWS:
+            msg = f"{chosen.sum()} intervals with a known future are too few to fit on: {MIN_TRAINING_ROWS} are needed"
+            raise TrainingRefused(msg)
+        return _Rows(
+            features=features.matrix[chosen],
+            targets=ahead[chosen],
+            age_days=(len(recent) - rows[chosen]) / spec.per_day,
+            intervals=rows[chosen],
+        )
+
+    def _learnt_floor(self) -> float:
+        known = self.history.demand[np.isfinite(self.history.demand)]
+        mean = float(known.mean()) if len(known) else 0.0
+        if not mean > 0:
+            msg = "the demand is unknown or zero everywhere: there is nothing to learn from"
+            raise TrainingRefused(msg)
+        return FLOOR_SHARE * mean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
-    """What a member is fitted on: features ``(rows, columns)``, log-ratios ``(rows, horizon)``, and each row's age.
-
-    ``interval`` is each row's place on the grid: rows with an unknown future are left out.
-    """
-
-    spec: FeatureSpec
-    matrix: Floats
-    target: Floats
+class _Rows:
+    features: Floats
+    targets: Floats
     age_days: Floats
-    interval: Ints
-
-    def faded(self, half_life_days: float) -> Floats:
-        """Return weights that halve with each half-life."""
-        weights: Floats = 0.5 ** (self.age_days / half_life_days)
-        return weights
-
-
-def rows_of(history: History, spec: FeatureSpec) -> Rows:
-    """Return the rows of the last ``MOST_DAYS`` whose present and whole future are known.
-
-    The first day is left out where there are more: its lags look at nothing.
-    Raises :class:`TrainingRefused` if there are fewer than ``FEWEST_ROWS``.
-    """
-    history = history.last(MOST_DAYS * spec.per_day + spec.intervals(LOOK_BACK))
-    features = features_of(history, spec)
-    target = targets(features, spec.horizon)
-    rows = np.arange(len(history))
-    chosen = np.isfinite(target).all(axis=1) & np.isfinite(features.log_demand)
-    chosen &= rows >= max(len(history) - MOST_DAYS * spec.per_day, min(spec.per_day, len(history) // 4))
-    if chosen.sum() < FEWEST_ROWS:
-        msg = f"{chosen.sum()} intervals with a known future are too few to fit on: {FEWEST_ROWS} are needed"
-        raise TrainingRefused(msg)
-    return Rows(
-        spec=spec,
-        matrix=features.matrix[chosen],
-        target=target[chosen],
-        age_days=(len(history) - rows[chosen]) / spec.per_day,
-        interval=rows[chosen],
-    )
-
-
-def refreshed(content: Content, history: History, spec: FeatureSpec) -> Content:
-    """Return the model with what the history says now; raises :class:`TrainingRefused` if that is too little."""
-    rows = rows_of(history, spec)
-    members = []
-    for member in content["members"]:
-        if "forest" in member:
-            fresh = {**member, **(expectation(rows) if "ridge" in member else {})}
-            members.append(fresh | leaf_tables(fresh, rows, weight=rows.faded(LEAF_HALF_LIFE_DAYS)))
-        else:
-            members.append(member)
-    return {**content, "members": members}
-
-
-def expectation(rows: Rows) -> dict[str, Any]:
-    """Fit one ridge regression for all horizons at once, and the bound beyond which its errors are a surprise."""
-    from sklearn.linear_model import Ridge  # noqa: PLC0415 - the timer's import path stays free of scikit-learn
-
-    seen = np.isfinite(rows.matrix).sum(axis=0) > 0
-    mean, sd = np.zeros(len(seen)), np.ones(len(seen))
-    mean[seen] = np.nanmean(rows.matrix[:, seen], axis=0)
-    sd[seen] = np.nanstd(rows.matrix[:, seen], axis=0) + 1e-6
-    scales: dict[str, Any] = {"mean": mean, "sd": sd}
-    ridge = Ridge(alpha=RIDGE_ALPHA * float(np.sqrt(len(rows.target))))
-    ridge.fit(scaled(scales, rows.matrix), rows.target, sample_weight=rows.faded(HALF_LIFE_DAYS))
-    member = scales | {"ridge": ridge}
-    errors = np.full(rows.interval[-1] - rows.interval[0] + 1, np.nan)
-    errors[rows.interval - rows.interval[0]] = rows.target[:, 0] - expected(member, rows.matrix)[:, 0]
-    return member | {"surprise": bound_of(errors, width_of(rows.spec))}
-
-
-def leaf_tables(member: Member, rows: Rows, *, weight: Floats) -> dict[str, Any]:
-    """Count, in each leaf of each tree, how often each edge was exceeded; a leaf nobody reached says the usual."""
-    errors = rows.target - expected(member, rows.matrix)
-    flags = exceeded(errors, member["edges"])
-    usual = (weight @ flags) / weight.sum()
-    leaves = member["forest"].apply(with_expected(member, rows.matrix))
-    tables, slots = [], []
-    for tree, nodes in enumerate(leaves.T):
-        reached, place = np.unique(nodes, return_inverse=True)
-        mass = np.bincount(place, weights=weight)
-        counts = np.column_stack([np.bincount(place, weights=weight * column) for column in flags.T])
-        slot = np.full(member["forest"].estimators_[tree].tree_.node_count, len(reached), dtype=np.int32)
-        slot[reached] = np.arange(len(reached))
-        tables.append(np.vstack([counts / mass[:, np.newaxis], usual]).astype(np.float16))
-        slots.append(slot)
-    return {"tables": tables, "slots": slots, "top": errors.max(axis=0)}
-
-
-def exceeded(errors: Floats, edges: Floats) -> Floats:
-    """Return whether each error exceeds each edge of its horizon: 0 or 1, shape ``(rows, horizon · edges)``."""
-    flags = [errors[:, [ahead]] > edges[ahead] for ahead in range(len(edges))]
-    return np.concatenate(flags, axis=1).astype(np.float64)
+    intervals: Ints

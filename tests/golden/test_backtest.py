@@ -13,8 +13,8 @@ from scaler.replay.from_file import Figures, demand_file, pool_for
 from scaler.replay.replay import replay
 from scaler.replay.scorecard import scored
 from shared.demand.csv_format import write_demand_csv
+from shared.forecasting.eligibility import fit_preferred
 from tests.demand import daily, history_of
-from training.publish import fit
 
 HERE = Path(__file__).parent
 DEMAND, DECISIONS = HERE / "demand.csv", HERE / "decisions.csv"
@@ -28,7 +28,7 @@ def test_the_timeline_of_decisions_is_the_one_on_file() -> None:
     history = demand_file(DEMAND)
     pool = pool_for(history, Figures(units_per_node=None, lead_time_min=60, slo=0.95), path=DEMAND)
 
-    replayed = replay(history, pool, fit=lambda p, h: fit(p, h).fitted)
+    replayed = replay(history, pool, fit=lambda p, h: fit_preferred(p, h).model)
     first = replayed.workload.first
     score = scored(replayed.workload, replayed.desired)
     _refresh(replayed.desired[first:])

@@ -68,8 +68,8 @@ def walk(
                 now_utc=past.end_utc,
                 history=past.last(6),
                 forecast=Forecast(
-                    levels=LEVELS,
-                    values=middle[:, np.newaxis] * np.exp(sd * NORMAL),
+                    quantile_levels=LEVELS,
+                    quantiles=middle[:, np.newaxis] * np.exp(sd * NORMAL),
                     first_utc=past.end_utc,
                     step=HALF_HOUR,
                     made_at_utc=past.end_utc,

@@ -110,7 +110,7 @@ def test_the_benchmark_runs_anew_for_a_change_of_anything_that_a_replay_runs(tmp
 
     used = _run(sys.executable, "-c", REPLAY, str(short), cwd=ROOT).split("\n\n")[-1].split()
 
-    assert {"scaler/core/decide.py", "shared/forecasting/features.py", "training/publish.py"} <= set(used)
+    assert {"scaler/core/decide.py", "shared/forecasting/features.py", "shared/forecasting/eligibility.py"} <= set(used)
     assert set(used) - _sources_of_forescale(ROOT) == set()
 
 

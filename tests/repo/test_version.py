@@ -20,7 +20,7 @@ from shared.version import VERSION
 from tests.builders import NOW, pool
 from tests.conftest import ROOT
 from tests.demand import daily, history_of
-from training.publish import fit, publish
+from training.publish import fit_candidate, publish
 
 
 def test_it_has_three_numbers() -> None:
@@ -55,7 +55,7 @@ def test_each_event_shows_it(caplog: pytest.LogCaptureFixture) -> None:
 def test_the_card_of_a_model_shows_which_one_made_it(tmp_path: Path) -> None:
     store, history = ModelStore(DirectoryBlobs(tmp_path)), history_of(daily(3))
 
-    card = publish(store, pool(), history, fit(pool(), history), now_utc=NOW)
+    card = publish(store, pool(), history, fit_candidate(pool(), history), now_utc=NOW)
 
     assert store.card("web", card.version).forescale == VERSION
 

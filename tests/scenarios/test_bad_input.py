@@ -89,8 +89,11 @@ def test_future_rows_are_not_known_yet(seven: World) -> None:
     [
         pytest.param({"format_version": 99}, "format version 99", id="another format"),
         pytest.param({"sha256": "0" * 64}, "its card says 000", id="a wrong hash"),
-        pytest.param({"libraries": {"scikit-learn": "0.1"}}, "made with scikit-learn 0.1", id="another library"),
-        pytest.param({"family": "oracle"}, "no card of format 1", id="another family"),
+        pytest.param(
+            {"family": "oracle"}, "is of the family 'oracle', this app knows seasonal_naive", id="another family"
+        ),
+        pytest.param({"timezone": "Mars/Olympus"}, "the time zone 'Mars/Olympus'", id="another planet"),
+        pytest.param({"horizon": 10**9}, "not a card of format 1 (horizon", id="a horizon without end"),
     ],
 )
 def test_a_model_that_cannot_be_trusted_removes_nothing(seven: World, changes: dict[str, Any], told: str) -> None:

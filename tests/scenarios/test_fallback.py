@@ -1,13 +1,15 @@
-"""Every rung of the fallback ladder: which forecast a tick rests on, what it says of it, and that it never shrinks."""
+"""Every step of the fallback: which forecast a tick rests on, what it says of it, and that it never shrinks."""
 
 import json
 import time
 from datetime import timedelta
 
+import numpy as np
+
 from scaler.core.reasons import Reason
 from scaler.record import Record
 from shared.errors import Transient
-from shared.forecasting.model import pack
+from shared.forecasting.file_format import write_model
 from tests.builders import NOW, STEP, pool, pool_json, pools_file
 from tests.scenarios.conftest import World
 
@@ -20,7 +22,7 @@ def reasons_of(records: list[Record]) -> tuple[Reason, ...]:
     return record.reasons
 
 
-def test_first_rung_the_published_model(world: World) -> None:
+def test_first_comes_the_published_model(world: World) -> None:
     world.demand(BUSY)
     world.model()
 
@@ -46,7 +48,7 @@ def test_a_refused_model_falls_to_the_last_good_one_and_removes_nothing(world: W
     tick.run([pool()], now_utc=NOW)
     world.start_at(12)
     world.model(version="2")
-    world.put("models/web/2/model.skops", pack({"swapped": 1}))
+    world.put("models/web/2/model.npz", write_model({"swapped": np.array(1.0)}))
     world.clock.advance(minutes=5)
     world.demand(QUIET, end_utc=world.clock())
 
@@ -59,12 +61,12 @@ def test_a_refused_model_falls_to_the_last_good_one_and_removes_nothing(world: W
 def test_a_refused_model_without_a_last_good_one_falls_to_seasonal_naive(world: World) -> None:
     world.demand(BUSY)
     world.model()
-    world.put("models/web/1/model.skops", b"damaged")
+    world.put("models/web/1/model.npz", b"damaged")
 
     (record,) = world.tick()
 
     assert record.reasons[:3] == (Reason.MODEL_REFUSED, Reason.NAIVE_FORECAST, Reason.NEEDS_MORE)
-    assert "models/web/1/model.skops has SHA-256" in record.notes[0]
+    assert "models/web/1/model.npz has SHA-256" in record.notes[0]
     assert world.nodes() >= 15
 
 

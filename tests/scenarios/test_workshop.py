@@ -12,7 +12,7 @@ from shared.pools import Pool, read_pools
 from tests.builders import NOW, pools_file, workshop_json
 from tests.fakes.workshop_logs import workshop_log
 from tests.scenarios.conftest import World
-from training.publish import fit, publish
+from training.publish import fit_candidate, publish
 
 MIDNIGHT = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -32,7 +32,7 @@ def made_ready(world: World, workshop: Pool, data: bytes) -> World:
     world.put("log_data.pkl", data)
     os.utime(world.directory / "log_data.pkl", (NOW.timestamp(), NOW.timestamp()))
     history = read_workshop_log(data, end_utc=MIDNIGHT)
-    card = publish(world.models, workshop, history, fit(workshop, history), now_utc=NOW)
+    card = publish(world.models, workshop, history, fit_candidate(workshop, history), now_utc=NOW)
     world.models.promote(workshop.name, card.version, now_utc=NOW, reason="first")
     return world
 

@@ -27,9 +27,9 @@ class SdkTracker:
 
         The numbers logged before are sent first: the SDK queues them, and does not wait for its queue when a job ends.
         """
-        stored = f"outputs/{name}.skops"
+        stored = f"outputs/{name}.npz"
         with _translated(f"registering model {name!r}"), tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "model.skops"
+            path = Path(folder) / "model.npz"
             path.write_bytes(data)
             self._here().flush(timeout_seconds=FLUSH_TIMEOUT_S)
             self._here().upload_file(stored, str(path))

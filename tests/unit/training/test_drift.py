@@ -19,7 +19,7 @@ from training.drift import (
 )
 from training.runs import Run, RunState
 
-FINE = Health(promised_loss=0.1, realised_loss=0.1, coverage=0.9, judged_intervals=288, ticks=288)
+FINE = Health(promised_loss=0.1, realised_loss=0.1, coverage=0.9, scored_intervals=288, ticks=288)
 
 
 def run(hours_ago: float, state: RunState = RunState.COMPLETED, *, pool: str = "web", asked_by: str = WATCH) -> Run:
@@ -36,7 +36,7 @@ def run(hours_ago: float, state: RunState = RunState.COMPLETED, *, pool: str = "
         pytest.param(replace(FINE, age=OLDEST + timedelta(seconds=1)), [Drift.OLD], id="too old"),
         pytest.param(replace(FINE, age=OLDEST), [], id="just not too old"),
         pytest.param(replace(FINE, realised_loss=0.16), [Drift.LOSS], id="worse than its card promised"),
-        pytest.param(replace(FINE, realised_loss=0.16, judged_intervals=10), [], id="too little to tell"),
+        pytest.param(replace(FINE, realised_loss=0.16, scored_intervals=10), [], id="too little to tell"),
         pytest.param(replace(FINE, realised_loss=None), [], id="what was not measured is no reason"),
         pytest.param(replace(FINE, promised_loss=None, realised_loss=9.0), [], id="a card without a promise"),
         pytest.param(replace(FINE, coverage=0.7), [Drift.CALIBRATION], id="its quantiles are too low"),

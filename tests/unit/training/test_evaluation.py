@@ -5,30 +5,29 @@ from functools import cache
 import numpy as np
 import pytest
 
-from scaler.replay.replay import walked
+from scaler.replay.replay import backtest
 from scaler.replay.scorecard import Scorecard
 from shared.demand.history import History
-from shared.forecasting.card import Family
-from shared.forecasting.model import Fitted
+from shared.forecasting.eligibility import fit_family, training_set_of
+from shared.forecasting.model import FittedModel
 from shared.pools import Pool
 from tests.builders import pool
 from tests.demand import daily, history_of
-from training.evaluation import Judge, Judged, course_of
-from training.losses import pinball
-from training.verdict import Rule, against_champion, best_of, compared, keeps_slo
+from training.evaluation import Evaluation, Evaluator, backtest_windows
+from training.verdict import Rule, against_champion, best_of, compare, keeps_slo
 
 POOL = pool(lead_time_min=60, max_nodes=1000, sizing={"kind": "capacity", "units_per_node": 50, "slo": 0.95})
 HISTORY = history_of(daily(20, noise=0.05))
 
 
 @cache
-def _naive() -> Judged:
-    course = course_of(HISTORY)
-    assert course is not None
-    return Judge(HISTORY, POOL, course).family(Family.SEASONAL_NAIVE)
+def _naive() -> Evaluation:
+    windows = backtest_windows(HISTORY)
+    assert windows is not None
+    return Evaluator(HISTORY, POOL, windows).evaluate_family("seasonal_naive")
 
 
-def _scored(name: str, *, misses: int, cost: float, pinball: float = 0.1) -> Judged:
+def _scored(name: str, *, misses: int, cost: float, pinball: float = 0.1) -> Evaluation:
     score = Scorecard(
         intervals=1000, misses=misses, attained=1 - misses / 1000, unserved=0.0, node_intervals=cost * 1e4, cost=cost
     )
@@ -36,34 +35,34 @@ def _scored(name: str, *, misses: int, cost: float, pinball: float = 0.1) -> Jud
 
 
 def test_folds_are_disjoint_cover_what_is_scored_and_know_only_what_was_before_them() -> None:
-    course = course_of(HISTORY)
-    assert course is not None
+    windows = backtest_windows(HISTORY)
+    assert windows is not None
     fitted_on: list[int] = []
 
-    def fit(_: Pool, past: History) -> Fitted:
+    def fit(_: Pool, past: History) -> FittedModel:
         fitted_on.append(len(past))
-        return Fitted(family=Family.SEASONAL_NAIVE, content={}, signals=past.signals, step=past.step, horizon=3)
+        return fit_family(POOL, training_set_of(POOL, past), "seasonal_naive")
 
-    replayed = walked(HISTORY, POOL, course, fit=fit)
+    replayed = backtest(HISTORY, POOL, windows, fit=fit)
 
-    assert fitted_on == sorted(course.origins)
-    assert course.begins < course.scored_from == sorted(course.origins)[1]
+    assert fitted_on == sorted(windows.origins)
+    assert windows.begins < windows.scored_from == sorted(windows.origins)[1]
     assert np.isfinite(replayed.desired).all()
-    assert replayed.workload.first == course.scored_from
+    assert replayed.workload.first == windows.scored_from
 
 
 def test_a_short_history_is_not_judged() -> None:
-    assert course_of(HISTORY.first(399)) is None
+    assert backtest_windows(HISTORY.first(399)) is None
 
 
 @pytest.mark.parametrize("days", [9, 30, 200])
 def test_what_is_scored_is_recent_bounded_and_leaves_half_to_learn_from(days: int) -> None:
     total = days * 48
-    course = course_of(history_of(daily(days)))
+    windows = backtest_windows(history_of(daily(days)))
 
-    assert course is not None
-    assert total - course.scored_from <= min(4032, 0.4 * total)
-    assert course.begins >= 0.39 * total
+    assert windows is not None
+    assert total - windows.scored_from <= min(4032, 0.4 * total)
+    assert windows.begins >= 0.39 * total
 
 
 def test_scores_name_what_was_promised() -> None:
@@ -87,13 +86,6 @@ def test_the_table_that_a_walk_learnt_is_for_nodes_of_the_pools_size() -> None:
     assert max(prices.missed) <= prices.seen
 
 
-def test_pinball_is_a_share_of_the_mean_demand_and_skips_the_unknown() -> None:
-    demand = np.array([10.0, 10.0, np.nan, 10.0])
-    told = np.array([[8.0, 12.0, 20.0]] * 3 + [[np.nan] * 3])
-
-    assert pinball(demand, told) == pytest.approx({"pinball_50": 0.1, "pinball_90": 0.02, "pinball_99": 0.01})
-
-
 @pytest.mark.parametrize(
     ("challenger", "rule", "promoted"),
     [
@@ -105,8 +97,8 @@ def test_pinball_is_a_share_of_the_mean_demand_and_skips_the_unknown() -> None:
         (_scored("b", misses=30, cost=1.0), Rule.LOSES_SLO, False),
     ],
 )
-def test_against_a_champion_that_keeps_the_slo(challenger: Judged, rule: Rule, *, promoted: bool) -> None:
-    better, by, told = compared(_scored("a", misses=10, cost=2.0), challenger, slo=0.99)
+def test_against_a_champion_that_keeps_the_slo(challenger: Evaluation, rule: Rule, *, promoted: bool) -> None:
+    better, by, told = compare(_scored("a", misses=10, cost=2.0), challenger, slo=0.99)
 
     assert (better, by) == (promoted, rule)
     assert "SLO 0.99, 1000 intervals" in told
@@ -121,7 +113,7 @@ def test_against_a_champion_that_keeps_the_slo(challenger: Judged, rule: Rule, *
     ],
 )
 def test_against_a_champion_that_loses_the_slo(misses: int, cost: float, rule: Rule, *, promoted: bool) -> None:
-    better, by, _ = compared(_scored("a", misses=40, cost=2.0), _scored("b", misses=misses, cost=cost), slo=0.99)
+    better, by, _ = compare(_scored("a", misses=40, cost=2.0), _scored("b", misses=misses, cost=cost), slo=0.99)
 
     assert (better, by) == (promoted, rule)
 

@@ -19,7 +19,7 @@ from tests.builders import NOW, history, pool
 from tests.fakes.clock import FakeClock
 from training.job import TrainingJob, is_failed
 from training.results import PoolStage, Results
-from training.selection import Wishes
+from training.selection import TrainOptions
 
 DAY = 24
 HOUR = timedelta(hours=1)
@@ -69,7 +69,7 @@ class Bench:
             tracker=self.tracker,
             clock=self.clock,
         )
-        told = job.run([self.pool], run_id=run_id, wishes=Wishes(force=force))
+        told = job.run([self.pool], run_id=run_id, options=TrainOptions(force=force))
         assert Results(self.blobs).read(run_id) == told
         assert is_failed(told) is (told.pools["web"].stage is PoolStage.FAILED)
         return told.pools["web"].stage, told.pools["web"].why
@@ -183,7 +183,7 @@ def test_that_azure_ml_does_not_listen_keeps_no_model_from_serving(bench: Bench)
 
 
 def _corrupt(blobs: DirectoryBlobs) -> None:
-    name = next(name for name in blobs.names("models/web/") if name.endswith("model.skops"))
+    name = next(name for name in blobs.names("models/web/") if name.endswith("model.npz"))
     held = blobs.read(name)
     assert held is not None
     blobs.write(name, b"damaged", if_etag=held.etag)

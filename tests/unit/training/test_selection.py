@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from shared.errors import BlobNotFound, TrainingRefused
-from shared.forecasting.card import Family, ModelCard
+from shared.forecasting.card import ModelCard
 from shared.forecasting.store import ModelStore
 from shared.local.directory_blobs import DirectoryBlobs
 from tests.builders import pool, pool_json, pools_file
 from tests.demand import daily, history_of
 from training.__main__ import main
-from training.publish import fit, publish
-from training.selection import Wishes, compete, train
+from training.publish import fit_candidate, publish
+from training.selection import TrainOptions, compete, train
 from training.verdict import Rule
 
 pytestmark = pytest.mark.slow
@@ -29,15 +29,15 @@ def store(tmp_path: Path) -> ModelStore:
     return ModelStore(DirectoryBlobs(tmp_path))
 
 
-def publish_and_promote(store: ModelStore, family: Family, *, known_days: int) -> ModelCard:
+def publish_and_promote(store: ModelStore, family: str, *, known_days: int) -> ModelCard:
     past = HISTORY.first(48 * known_days)
-    card = publish(store, POOL, past, fit(POOL, past, family=family), now_utc=past.end_utc)
+    card = publish(store, POOL, past, fit_candidate(POOL, past, family=family), now_utc=past.end_utc)
     store.promote("web", card.version, now_utc=past.end_utc, reason="test")
     return card
 
 
 def test_the_first_model_is_the_best_family_and_its_card_tells_all(store: ModelStore) -> None:
-    trained = train(store, POOL, HISTORY, Wishes(), now_utc=NOW)
+    trained = train(store, POOL, HISTORY, TrainOptions(), now_utc=NOW)
 
     assert (trained.verdict.promoted, trained.verdict.rule) == (True, Rule.FIRST_MODEL)
     assert store.latest("web").card == trained.card
@@ -50,9 +50,9 @@ def test_the_first_model_is_the_best_family_and_its_card_tells_all(store: ModelS
 
 
 def test_a_champion_that_is_not_beaten_stays_and_the_challenger_is_kept_beside_it(store: ModelStore) -> None:
-    first = train(store, POOL, HISTORY, Wishes(), now_utc=NOW)
+    first = train(store, POOL, HISTORY, TrainOptions(), now_utc=NOW)
 
-    second = train(store, POOL, HISTORY, Wishes(), now_utc=NOW + timedelta(hours=1))
+    second = train(store, POOL, HISTORY, TrainOptions(), now_utc=NOW + timedelta(hours=1))
 
     assert (second.verdict.promoted, second.verdict.rule) == (False, Rule.NOT_BETTER)
     assert second.verdict.champion_version == first.card.version
@@ -62,53 +62,53 @@ def test_a_champion_that_is_not_beaten_stays_and_the_challenger_is_kept_beside_i
 
 
 def test_force_promotes_whatever_the_verdict(store: ModelStore) -> None:
-    train(store, POOL, HISTORY, Wishes(), now_utc=NOW)
+    train(store, POOL, HISTORY, TrainOptions(), now_utc=NOW)
 
-    forced = train(store, POOL, HISTORY, Wishes(force=True), now_utc=NOW + timedelta(hours=1))
+    forced = train(store, POOL, HISTORY, TrainOptions(force=True), now_utc=NOW + timedelta(hours=1))
 
     assert (forced.verdict.promoted, forced.verdict.rule) == (True, Rule.FORCED)
     assert store.latest("web").card.version == forced.card.version
 
 
 def test_a_champion_is_judged_on_what_it_has_not_seen(store: ModelStore) -> None:
-    champion = publish_and_promote(store, Family.SEASONAL_NAIVE, known_days=9)
+    champion = publish_and_promote(store, "seasonal_naive", known_days=9)
 
-    trained = train(store, POOL, HISTORY, Wishes(), now_utc=NOW)
+    trained = train(store, POOL, HISTORY, TrainOptions(), now_utc=NOW)
 
     assert trained.verdict.champion_version == champion.version
     assert trained.verdict.champion["scored_intervals"] == trained.verdict.challenger["scored_intervals"] == 3 * 48
 
 
 def test_a_champion_of_another_lead_time_gives_way(store: ModelStore) -> None:
-    publish_and_promote(store, Family.RIDGE, known_days=9)
+    publish_and_promote(store, "ridge", known_days=9)
     slower = POOL.model_copy(update={"lead_time_min": 120.0})
 
-    trained = train(store, slower, HISTORY, Wishes(), now_utc=NOW)
+    trained = train(store, slower, HISTORY, TrainOptions(), now_utc=NOW)
 
     assert (trained.verdict.promoted, trained.verdict.rule) == (True, Rule.CHAMPION_UNFIT)
     assert "the pool needs 5" in trained.verdict.reason
 
 
 def test_too_short_a_history_gets_the_naive_but_never_in_place_of_a_champion(store: ModelStore) -> None:
-    first = train(store, POOL, HISTORY.first(300), Wishes(), now_utc=NOW)
-    second = train(store, POOL, HISTORY.first(300), Wishes(), now_utc=NOW + timedelta(hours=1))
+    first = train(store, POOL, HISTORY.first(300), TrainOptions(), now_utc=NOW)
+    second = train(store, POOL, HISTORY.first(300), TrainOptions(), now_utc=NOW + timedelta(hours=1))
 
-    assert (first.card.family, first.verdict.promoted) == (Family.SEASONAL_NAIVE, True)
+    assert (first.card.family, first.verdict.promoted) == ("seasonal_naive", True)
     assert "300 intervals are too few to judge models on" in first.card.reason
     assert (second.verdict.promoted, second.verdict.rule) == (False, Rule.NOT_JUDGED)
 
 
 def test_quick_fits_and_serves_without_a_judgement(store: ModelStore) -> None:
-    quick = train(store, POOL, HISTORY, Wishes(quick=True), now_utc=NOW)
+    quick = train(store, POOL, HISTORY, TrainOptions(quick=True), now_utc=NOW)
 
-    assert (quick.card.family, quick.verdict.rule) == (Family.FOREST, Rule.NOT_JUDGED)
+    assert (quick.card.family, quick.verdict.rule) == ("forest", Rule.NOT_JUDGED)
     assert quick.card.trials == ()
 
 
 @pytest.mark.parametrize("values", [[np.nan] * 900, [7.0] * 900, [1.0, 2.0, 3.0]])
 def test_garbage_publishes_nothing(store: ModelStore, values: list[float]) -> None:
     with pytest.raises(TrainingRefused):
-        train(store, POOL, history_of(np.array(values)), Wishes(), now_utc=NOW)
+        train(store, POOL, history_of(np.array(values)), TrainOptions(), now_utc=NOW)
 
     assert store.versions("web") == []
     with pytest.raises(BlobNotFound):

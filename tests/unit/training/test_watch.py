@@ -18,11 +18,11 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.retraining_jobs import FakeRetrainingJobs
 from training.drift import OLDEST, SHORTEST_INTERVAL
 from training.ports import JobPhase
-from training.publish import fit, publish
+from training.publish import fit_candidate, publish
 from training.results import Results
 from training.retraining import Retraining
 from training.runs import Runs
-from training.watch import Watch, Watched
+from training.watch import Watch, WatchResult
 
 HOUR = timedelta(hours=1)
 
@@ -53,11 +53,11 @@ class Scene:
     def serve(self, demand: History, *, until: datetime, days: int = 14) -> str:
         """Fit a model on the days before ``until`` and let it serve from then."""
         seen = demand.until(until).last(days * 24)
-        card = publish(self.store, self.pool, seen, fit(self.pool, seen), now_utc=until)
+        card = publish(self.store, self.pool, seen, fit_candidate(self.pool, seen), now_utc=until)
         self.store.promote("web", card.version, now_utc=until, reason="test")
         return card.version
 
-    def watch(self) -> Watched:
+    def watch(self) -> WatchResult:
         decisions = DecisionLog(self.blobs)
         watch = Watch(
             blobs=self.blobs, store=self.store, decisions=decisions, retraining=self.retraining, clock=self.clock
@@ -137,7 +137,7 @@ def test_a_promotion_that_does_worse_than_its_predecessor_is_rolled_back_once(sc
     good = scene.serve(demand, until=NOW + timedelta(days=10))
     promoted_at = NOW + timedelta(days=10, hours=1)
     stale = demand.until(NOW)
-    card = publish(scene.store, scene.pool, stale, fit(scene.pool, stale), now_utc=promoted_at)
+    card = publish(scene.store, scene.pool, stale, fit_candidate(scene.pool, stale), now_utc=promoted_at)
     scene.store.promote("web", card.version, now_utc=promoted_at, reason="a mistake")
     scene.clock.now = promoted_at + timedelta(hours=23)
     early = scene.watch()
@@ -145,13 +145,13 @@ def test_a_promotion_that_does_worse_than_its_predecessor_is_rolled_back_once(sc
 
     watched = scene.watch()
 
-    assert early.rolled_back == ""
-    assert watched.rolled_back.startswith("rolled back by itself: in its first day")
+    assert early.rollback_reason == ""
+    assert watched.rollback_reason.startswith("rolled back by itself: in its first day")
     pointed = scene.store.pointer("web")
     assert pointed is not None
     assert (pointed[0].version, pointed[0].previous) == (good, card.version)
     scene.clock.now += timedelta(days=2)
-    assert scene.watch().rolled_back == ""
+    assert scene.watch().rollback_reason == ""
 
 
 def test_a_promotion_that_does_well_stays(scene: Scene) -> None:
@@ -160,7 +160,7 @@ def test_a_promotion_that_does_well_stays(scene: Scene) -> None:
     better = scene.serve(demand, until=NOW)
     scene.clock.now = NOW + timedelta(hours=25)
 
-    assert scene.watch().rolled_back == ""
+    assert scene.watch().rollback_reason == ""
     assert scene.store.latest("web").card.version == better
 
 

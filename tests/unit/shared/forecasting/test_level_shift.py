@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -5,18 +6,17 @@ import pytest
 
 from shared.demand.history import History
 from shared.forecasting.features import Floats
-from shared.forecasting.level_shift import bound_of, surprise
-from shared.forecasting.mixture import LEVELS, demand_quantiles, demand_quantiles_since
-from shared.forecasting.training_set import rows_of
+from shared.forecasting.level_shift import level_shift, typical_bound
+from shared.forecasting.parameters import QUANTILE_LEVELS
+from shared.forecasting.ridge import RidgeForecaster
 from tests.builders import history
-from training.candidates import feature_spec, fit_ridge
+from tests.models import training_set_on
 
 WIDTH = 12
 HALF_HOUR = timedelta(minutes=30)
 DAY = 48
 SHIFT_AT = 20 * DAY
-UTC_CALENDAR = {"timezone": "UTC", "holidays": ""}
-MIDDLE = int(np.searchsorted(LEVELS, 0.5))
+MIDDLE = int(np.searchsorted(QUANTILE_LEVELS, 0.5))
 
 
 def steady(intervals: int = 2000) -> Floats:
@@ -32,19 +32,19 @@ def shifted() -> History:
     return history((wave * noise * np.where(interval < SHIFT_AT, 1.0, 2.0)).tolist(), step=HALF_HOUR)
 
 
-def test_usual_errors_move_nothing() -> None:
+def test_typical_errors_move_nothing() -> None:
     errors = steady()
 
-    moved = surprise(errors, WIDTH, bound=bound_of(errors, WIDTH))
+    moved = level_shift(errors, WIDTH, bound=typical_bound(errors, WIDTH))
 
     assert (moved != 0).mean() <= 0.005
 
 
 def test_a_new_level_is_followed_within_the_window() -> None:
-    errors, bound = steady(), bound_of(steady(), WIDTH)
+    errors, bound = steady(), typical_bound(steady(), WIDTH)
     errors[1000:] += 1.0
 
-    moved = surprise(errors, WIDTH, bound=bound)
+    moved = level_shift(errors, WIDTH, bound=bound)
 
     assert moved[1000 + WIDTH] == pytest.approx(1.0, abs=bound + 0.1)
     assert not moved[:1000].any() or np.abs(moved[:1000]).max() < 0.1
@@ -56,39 +56,34 @@ def test_a_spike_is_no_new_level(*, gap: bool) -> None:
     errors[40:] = np.where(gap, np.nan, 0.0)
     errors[50:53] = 5.0
 
-    assert not surprise(errors, WIDTH, bound=0.1).any()
+    assert not level_shift(errors, WIDTH, bound=0.1).any()
 
 
-def test_a_forecast_follows_a_shift_long_before_the_model_is_refreshed() -> None:
+@pytest.fixture(scope="module")
+def ridge() -> RidgeForecaster:
+    """Fitted on what was known before the shift."""
+    return RidgeForecaster.fit(training_set_on(shifted().first(SHIFT_AT), horizon=2))
+
+
+def test_a_forecast_follows_a_shift_long_before_the_model_is_refreshed(ridge: RidgeForecaster) -> None:
     known = shifted()
-    before = known.first(SHIFT_AT)
-    spec = feature_spec(before, horizon=2, calendar=UTC_CALENDAR)
-    content = fit_ridge(rows_of(before, spec))
-    deaf = {**content, "members": [{**content["members"][0], "surprise": np.inf}]}
+    deaf = replace(ridge, expectation=replace(ridge.expectation, shift_bound=np.inf))
 
-    followed = demand_quantiles_since(content, known, spec, first=SHIFT_AT)
-    missed = demand_quantiles_since(deaf, known, spec, first=SHIFT_AT)
+    followed = ridge.historical_forecasts(known, first=SHIFT_AT)
+    missed = deaf.historical_forecasts(known, first=SHIFT_AT)
     truth = known.demand[SHIFT_AT + 5 :]
 
     assert off_by(followed, truth) < 0.5 * off_by(missed, truth)
 
 
-def test_a_tick_forecasts_as_a_replay_does() -> None:
-    known = shifted()
-    spec = feature_spec(known, horizon=2, calendar=UTC_CALENDAR)
-    content = fit_ridge(rows_of(known.first(SHIFT_AT), spec))
+def test_a_tick_forecasts_as_a_replay_does(ridge: RidgeForecaster) -> None:
+    replayed = ridge.historical_forecasts(shifted(), first=SHIFT_AT)
 
-    replayed = demand_quantiles_since(content, known, spec, first=SHIFT_AT)
-
-    assert demand_quantiles(content, known.first(SHIFT_AT + 10), spec) == pytest.approx(replayed[9], rel=1e-9)
+    assert ridge.quantiles(shifted().first(SHIFT_AT + 10)) == pytest.approx(replayed[9], rel=1e-9)
 
 
-def test_a_single_interval_is_no_surprise() -> None:
-    known = shifted()
-    spec = feature_spec(known, horizon=2, calendar=UTC_CALENDAR)
-    content = fit_ridge(rows_of(known.first(SHIFT_AT), spec))
-
-    assert np.isfinite(demand_quantiles(content, known.first(1), spec)).all()
+def test_a_single_interval_is_no_level_shift(ridge: RidgeForecaster) -> None:
+    assert np.isfinite(ridge.quantiles(shifted().first(1))).all()
 
 
 def off_by(quantiles: Floats, truth: Floats) -> float:
