@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import count
 
 from shared.demand.history import History
 from shared.forecasting.card import ModelCard, PriceTable, TrainingWindow, Trial, version_at
@@ -45,7 +46,7 @@ def publish(store: ModelStore, pool: Pool, history: History, candidate: Candidat
     spec, forecaster = candidate.model.spec, candidate.model.forecaster
     draft = ModelCard(
         pool=pool.name,
-        version=version_at(now_utc),
+        version=_free_version(store, pool, now_utc),
         family=forecaster.family,
         signals=spec.signals,
         unit=history.unit,
@@ -66,6 +67,13 @@ def publish(store: ModelStore, pool: Pool, history: History, candidate: Candidat
         size_bytes=0,
     )
     return store.publish(draft, forecaster.to_parameters())
+
+
+def _free_version(store: ModelStore, pool: Pool, now_utc: datetime) -> str:
+    """Return the version of this second, or of the first later one that no model has: trainings may share a second."""
+    taken = set(store.versions(pool.name))
+    seconds = (version_at(now_utc + timedelta(seconds=later)) for later in count())
+    return next(version for version in seconds if version not in taken)
 
 
 def _response_time_scores(model: FittedModel, history: History) -> dict[str, float]:

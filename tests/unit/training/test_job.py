@@ -112,6 +112,16 @@ def test_a_model_made_again_at_once_does_not_replace_its_like(bench: Bench) -> N
     assert len(bench.store.versions("web")) == 2
 
 
+def test_two_models_of_one_second_have_versions_of_their_own(bench: Bench) -> None:
+    bench.feed(history(daily(10), step=HOUR))
+
+    stages = [bench.train(run_id, force=True)[0] for run_id in ("one", "two", "three")]
+
+    assert stages == [PoolStage.PROMOTED] * 3
+    assert bench.store.versions("web") == ["20261123T120000Z", "20261123T120001Z", "20261123T120002Z"]
+    assert bench.store.latest("web").card.version == "20261123T120002Z"
+
+
 def test_a_model_that_has_seen_a_new_rhythm_replaces_one_that_has_not(bench: Bench) -> None:
     old, new = daily(8), daily(16, peak_h=12)
     bench.clock.now = NOW - timedelta(days=16)
