@@ -135,7 +135,9 @@ def ridge_coefficients(features: Floats, targets: Floats, *, weights: Floats, al
     x_mean = np.average(features, axis=0, weights=weights)
     y_mean = np.average(targets, axis=0, weights=weights)
     root = np.sqrt(weights)[:, np.newaxis]
-    x, y = (features - x_mean) * root, (targets - y_mean) * root
+    x, y = features - x_mean, targets - y_mean
+    x *= root
+    y *= root
     gram = x.T @ x
     gram[np.diag_indices_from(gram)] += alpha
     coefficients: Floats = np.ascontiguousarray(np.linalg.solve(gram, x.T @ y).T)
@@ -145,9 +147,10 @@ def ridge_coefficients(features: Floats, targets: Floats, *, weights: Floats, al
 
 def standardised(features: Floats, *, mean: Floats, sd: Floats) -> Floats:
     """Return the features in standard deviations from their mean, clipped; what is missing counts as average."""
-    standard = np.nan_to_num((features - mean) / sd, nan=0.0)
-    clipped: Floats = np.clip(standard, -FURTHEST_SD, FURTHEST_SD)
-    return clipped
+    standard: Floats = features - mean
+    standard /= sd
+    np.nan_to_num(standard, copy=False, nan=0.0)
+    return np.clip(standard, -FURTHEST_SD, FURTHEST_SD, out=standard)
 
 
 def _scales(features: Floats) -> tuple[Floats, Floats]:

@@ -23,7 +23,7 @@ MAX_FILE_BYTES = 64 * 1024 * 1024
 MAX_ARRAY_BYTES = 64 * 1024 * 1024
 MAX_TOTAL_BYTES = 96 * 1024 * 1024
 """Of all arrays together. The demo's forests have 1 MB; those of a pool that is forecast every minute of the next four
-hours have 60 MB."""
+hours have 53 MB."""
 MAX_MEMBERS = 128
 MAX_DIRECTORY_BYTES = MAX_MEMBERS * 128
 """Of the archive's directory: 46 bytes and a name for each member."""

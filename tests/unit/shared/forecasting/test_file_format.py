@@ -174,6 +174,15 @@ def test_a_member_whose_sum_is_wrong_is_refused() -> None:
     assert "BadZipFile" in refusal(bytes(data))
 
 
+def test_a_member_that_ends_before_it_says_is_refused() -> None:
+    shorter = npy(header_of("(9,)"), bytes(40))
+    data = bytearray(archive(("a.npy", shorter)))
+    at = data.index(b"PK\x01\x02") + 24
+    data[at : at + 4] = struct.pack("<I", len(shorter) + 32)
+
+    assert "a.npy is not as long as it says" in refusal(bytes(data))
+
+
 def test_an_archive_of_the_large_kind_is_refused() -> None:
     plain = archive(("a.npy", npy_of(np.zeros(9))))
     locator = b"PK\x06\x07" + bytes(16)

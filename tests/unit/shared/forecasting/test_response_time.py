@@ -122,6 +122,10 @@ def test_each_past_day_is_forecast_from_what_came_before_it(fitted: ResponseTime
     assert rows[1] == fitted.quantiles(log.first(len(log) - 1))
 
 
+def test_the_workshops_models_are_fitted_once(fitted: ResponseTimeForecaster, log: History) -> None:
+    assert fitted.refresh(log) is fitted
+
+
 def test_a_model_of_a_constant_explains_nothing() -> None:
     constant = LinearModel(coefficients=np.zeros(1), intercept=2.0)
 
