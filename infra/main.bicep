@@ -129,7 +129,7 @@ param endpointSubnetPrefix string = '10.90.0.64/26'
 @description('Client id of an Entra app registration with the app roles Forescale.Reader and Forescale.Operator; empty: function keys only.')
 param entraClientId string = ''
 
-@description('Mail addresses told by the alerts.')
+@description('Mail addresses that the alerts go to.')
 param alertEmails array = []
 
 @description('Minutes without a decision after which the tick counts as late; at least three periods of the schedule.')

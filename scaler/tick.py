@@ -42,7 +42,7 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Action:
+class ActOutcome:
     """What came of acting on a decision; ``unsaved`` is the memory that acting changed, under ``memory_etag``."""
 
     outcome: ResizeOutcome
@@ -116,15 +116,15 @@ class Tick:
             )
         )
 
-    def _act(self, observation: Observation, decision: Decision, memory: Memory) -> Action:
+    def _act(self, observation: Observation, decision: Decision, memory: Memory) -> ActOutcome:
         """Save what was decided, then ask for the resize: of two ticks at once the second loses the save, and stops."""
         pool, state = observation.pool, observation.state
         etag = self.memories.save(pool.name, memory, observation.memory_etag)
         outcome, acted = request_resize(self.node_pools, pool, state, decision, memory)
-        return Action(outcome=outcome, memory_etag=etag, unsaved=None if acted is memory else acted)
+        return ActOutcome(outcome=outcome, memory_etag=etag, unsaved=None if acted is memory else acted)
 
     def _record(
-        self, observation: Observation, selected: SelectedForecast, decision: Decision, action: Action
+        self, observation: Observation, selected: SelectedForecast, decision: Decision, action: ActOutcome
     ) -> Record:
         """Emit the decision first, so that what was done to a pool is known even if the store fails now."""
         outcome = action.outcome

@@ -1,4 +1,4 @@
-// Who is told when: one rule for each query in ../queries, and a workbook over the same lines.
+// When somebody is alerted: one rule for each query in ../queries, and a workbook over the same lines.
 
 @description('Name of the installation.')
 param environmentName string

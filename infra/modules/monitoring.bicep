@@ -1,4 +1,4 @@
-// Logs: one workspace, one Application Insights that accepts Entra tokens only, and who is told.
+// Logs: one workspace, one Application Insights that accepts Entra tokens only, and who receives alerts.
 
 @description('Name of the installation.')
 param environmentName string
@@ -15,7 +15,7 @@ param retentionDays int
 @description('Most log data a day, in GB; -1 for no limit.')
 param dailyQuotaGB int
 
-@description('Mail addresses told by the alerts.')
+@description('Mail addresses that the alerts go to.')
 param alertEmails array
 
 @description('Object id of the identity that may send telemetry.')
@@ -64,7 +64,7 @@ resource publisher 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-resource told 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(alertEmails)) {
+resource receivers 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(alertEmails)) {
   name: 'ag-forescale-${environmentName}'
   location: 'global'
   tags: tags
@@ -85,5 +85,5 @@ resource told 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(alertEma
 output workspaceId string = workspace.id
 @description('Connection string of Application Insights; it names the place, it opens nothing: local authentication is off.')
 output insightsConnectionString string = insights.properties.ConnectionString
-@description('Resource id of the action group; empty if nobody is told.')
-output actionGroupId string = empty(alertEmails) ? '' : told.id
+@description('Resource id of the action group; empty if nobody receives alerts.')
+output actionGroupId string = empty(alertEmails) ? '' : receivers.id

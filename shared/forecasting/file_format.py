@@ -78,7 +78,7 @@ def read_model(data: bytes, *, name: str) -> Parameters:
     """
     try:
         return _read(data)
-    except _Unreadable as exc:
+    except _BadFile as exc:
         fault = str(exc)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, struct.error, ValueError, OSError) as exc:
         fault = f"{type(exc).__name__}: {exc}"
@@ -86,7 +86,7 @@ def read_model(data: bytes, *, name: str) -> Parameters:
     raise ModelRefused(msg)
 
 
-class _Unreadable(Exception):
+class _BadFile(Exception):
     """Something in the file is not as we write it."""
 
 
@@ -159,4 +159,4 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
 
 
 def _refuse(fault: str) -> NoReturn:
-    raise _Unreadable(fault)
+    raise _BadFile(fault)

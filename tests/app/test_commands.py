@@ -40,9 +40,9 @@ def test_a_day_of_an_operator(local: DirectoryBlobs, capsys: pytest.CaptureFixtu
     assert scaler(["pools"]) == 0
     assert training(["status"]) == 0
 
-    told = capsys.readouterr().out
-    assert "1 → " in told
-    assert "The forecast is from the published model" in told
+    expected = capsys.readouterr().out
+    assert "1 → " in expected
+    assert "The forecast is from the published model" in expected
     assert local.names("decisions/web/")
 
 
@@ -62,7 +62,7 @@ def test_every_answer_for_machines_is_json(local: DirectoryBlobs, capsys: pytest
 
 
 @pytest.mark.parametrize(
-    ("command", "told"),
+    ("command", "expected"),
     [
         pytest.param(["tick", "--pool", "wbe"], "config/pools.json has no pool 'wbe'; it has web", id="no pool"),
         pytest.param(["explain"], "pool 'web' has no decisions yet: run a tick first", id="nothing to explain"),
@@ -70,20 +70,20 @@ def test_every_answer_for_machines_is_json(local: DirectoryBlobs, capsys: pytest
     ],
 )
 def test_a_mistake_is_one_line(
-    local: DirectoryBlobs, capsys: pytest.CaptureFixture[str], command: list[str], told: str
+    local: DirectoryBlobs, capsys: pytest.CaptureFixture[str], command: list[str], expected: str
 ) -> None:
     code = scaler(command)
 
     err = capsys.readouterr().err
     assert code == 1
     assert err.startswith("error: ")
-    assert told in err
+    assert expected in err
     assert err.count("\n") == 1
     assert local.names("decisions/") == []
 
 
 @pytest.mark.parametrize(
-    ("command", "told"),
+    ("command", "expected"),
     [
         pytest.param(["promote", "--version", "7", "--pool", "web"], "there is no 'models/web/7/card.json'", id="none"),
         pytest.param(
@@ -94,12 +94,12 @@ def test_a_mistake_is_one_line(
     ],
 )
 def test_a_mistake_in_training_is_one_line(
-    local: DirectoryBlobs, capsys: pytest.CaptureFixture[str], command: list[str], told: str
+    local: DirectoryBlobs, capsys: pytest.CaptureFixture[str], command: list[str], expected: str
 ) -> None:
     code = training(command)
 
     assert code == 1
-    assert told in capsys.readouterr().err
+    assert expected in capsys.readouterr().err
     assert local.names("models/") == []
 
 

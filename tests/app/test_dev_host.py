@@ -73,15 +73,15 @@ def test_a_function_receives_what_the_worker_would_give_it(host: Host) -> None:
         headers={"X-Mixed-Case": "Kept"},
     )
 
-    told = json.loads(answer.body)
+    answered = json.loads(answer.body)
     assert (answer.status, answer.headers["content-type"], answer.headers["x-told"]) == (202, "application/json", "yes")
-    assert told["method"] == "POST"
-    assert told["url"] == f"{host.address}/api/echo/web/7/late%20run?a=1&a=2&empty=&b=%C3%BC"
-    assert told["headers"]["x-mixed-case"] == "Kept"
-    assert told["query"] == {"a": "1,2", "b": "ü"}
-    assert told["route"] == {"pool": "web", "day": "7", "note": "late run"}
-    assert told["body"] == "some text"
-    assert told["function"] == "echo"
+    assert answered["method"] == "POST"
+    assert answered["url"] == f"{host.address}/api/echo/web/7/late%20run?a=1&a=2&empty=&b=%C3%BC"
+    assert answered["headers"]["x-mixed-case"] == "Kept"
+    assert answered["query"] == {"a": "1,2", "b": "ü"}
+    assert answered["route"] == {"pool": "web", "day": "7", "note": "late run"}
+    assert answered["body"] == "some text"
+    assert answered["function"] == "echo"
 
 
 def test_an_optional_route_parameter_may_be_left_out(host: Host) -> None:

@@ -132,7 +132,7 @@ scale.get_user_function()(TimerRequest())
 
 
 @pytest.mark.parametrize(
-    ("environ", "told"),
+    ("environ", "expected"),
     [
         pytest.param({}, "exactly one of FORESCALE_STORAGE_ACCOUNT_URL", id="no storage"),
         pytest.param({"FORESCALE_BACKEND": "loca"}, "FORESCALE_BACKEND is 'loca'", id="a bad value"),
@@ -144,7 +144,7 @@ scale.get_user_function()(TimerRequest())
     ],
 )
 def test_bad_settings_fail_in_the_invocation_and_not_at_import(
-    python: Path, deployed: Path, environ: dict[str, str], told: str
+    python: Path, deployed: Path, environ: dict[str, str], expected: str
 ) -> None:
     imported = run(python, deployed, "import function_app; print(len(function_app.app.get_functions()))", environ)
     invoked = run(python, deployed, SCALE, environ)
@@ -152,7 +152,7 @@ def test_bad_settings_fail_in_the_invocation_and_not_at_import(
     assert int(imported.stdout) >= 2
     assert invoked.returncode == 1
     assert "shared.errors.ConfigurationError: app settings: " in invoked.stderr
-    assert told in invoked.stderr
+    assert expected in invoked.stderr
 
 
 # the files beside the app

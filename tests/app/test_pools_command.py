@@ -33,9 +33,9 @@ def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_pools_check_tells_a_machine_everything(capsys: pytest.CaptureFixture[str]) -> None:
     code = main(["pools", "check", "--json"])
 
-    told = json.loads(capsys.readouterr().out)
+    shown = json.loads(capsys.readouterr().out)
     assert code == 0
-    assert [(pool["pool"], pool["exists"], pool["can_act"]) for pool in told] == [("web", True, True)]
+    assert [(pool["pool"], pool["exists"], pool["can_act"]) for pool in shown] == [("web", True, True)]
 
 
 @pytest.mark.usefixtures("local")

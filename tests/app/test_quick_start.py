@@ -74,7 +74,7 @@ def bad(folder: Path) -> Iterator[dict[str, Run]]:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "expected"),
     [
         pytest.param("missing.csv", "missing.csv cannot be read (No such file or directory)", id="no file"),
         pytest.param(".", "cannot be read (Is a directory)", id="a directory"),
@@ -85,12 +85,12 @@ def bad(folder: Path) -> Iterator[dict[str, Run]]:
         pytest.param("port", "is in use", id="a port in use"),
     ],
 )
-def test_what_cannot_be_run_is_one_clear_line(bad: dict[str, Run], name: str, told: str) -> None:
+def test_what_cannot_be_run_is_one_clear_line(bad: dict[str, Run], name: str, expected: str) -> None:
     code, _, err = bad[name].ended()
 
     assert code == 2
     assert err.startswith("error: ")
-    assert told in err
+    assert expected in err
     assert err.count("\n") == 1
 
 

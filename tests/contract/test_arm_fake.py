@@ -45,7 +45,7 @@ def test_the_facts_that_we_rely_on_still_hold_in_the_sdks_model() -> None:
     ],
 )
 def test_the_fake_refuses_what_the_api_refuses(sent: dict[str, object], fault: str) -> None:
-    assert [fault in told for told in faults_in(sent)] == [True]
+    assert [fault in fault_seen for fault_seen in faults_in(sent)] == [True]
 
 
 def test_the_sdk_sends_no_if_match_for_an_etag_alone(aks: AksOnFake) -> None:

@@ -90,7 +90,7 @@ def test_one_sample_is_a_history(prometheus: FakePrometheus) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "error", "told"),
+    ("changes", "error", "expected"),
     [
         pytest.param(
             {"series": 3}, DemandError, r"yields 3 series, one is needed: wrap it in sum", id="several series"
@@ -120,11 +120,11 @@ def test_one_sample_is_a_history(prometheus: FakePrometheus) -> None:
     ],
 )
 def test_what_cannot_be_used_is_one_clear_error(
-    prometheus: FakePrometheus, changes: dict[str, object], error: type[DemandError], told: str
+    prometheus: FakePrometheus, changes: dict[str, object], error: type[DemandError], expected: str
 ) -> None:
     vars(prometheus).update(changes)
 
-    with pytest.raises(error, match=told) as raised:
+    with pytest.raises(error, match=expected) as raised:
         source(prometheus.endpoint).history(NOW)
 
     assert type(raised.value) is error

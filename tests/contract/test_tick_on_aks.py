@@ -130,9 +130,9 @@ def test_each_refusal_has_one_reason_and_one_wait(
 def test_a_refused_resize_is_tried_again_once_its_wait_is_over(ticking: Ticking) -> None:
     ticking.aks.arm.answer_next("PUT", bare(400, "QuotaExceeded"))
 
-    told = [ticking.run()[-1], ticking.run(after_min=5)[-1], ticking.run(after_min=5)[-1]]
+    reasons = [ticking.run()[-1], ticking.run(after_min=5)[-1], ticking.run(after_min=5)[-1]]
 
-    assert told == [Reason.QUOTA_EXCEEDED, Reason.BACKING_OFF, Reason.RESIZE_ACCEPTED]
+    assert reasons == [Reason.QUOTA_EXCEEDED, Reason.BACKING_OFF, Reason.RESIZE_ACCEPTED]
 
 
 def test_a_shortage_does_not_keep_nodes_from_being_given_back(ticking: Ticking) -> None:
@@ -150,7 +150,7 @@ def test_while_an_operation_is_in_flight_nothing_is_written(ticking: Ticking) ->
     second = ticking.run(after_min=2)
     third = ticking.run(after_min=3)
 
-    assert [told[-1] for told in (first, second, third)] == [
+    assert [reasons[-1] for reasons in (first, second, third)] == [
         Reason.RESIZE_ACCEPTED,
         Reason.POOL_BUSY,
         Reason.RESIZE_ACCEPTED,
@@ -214,10 +214,10 @@ def test_the_outcome_of_a_resize_is_told_with_its_code_and_its_duration(
     with caplog.at_level(logging.INFO, logger="forescale"):
         ticking.run(after_min=5)
 
-    told = next(line for line in caplog.messages if "resize_outcome" in line)
-    assert '"status": "failed"' in told
-    assert '"error_code": "AllocationFailed"' in told
-    assert '"took_s": 240.0' in told
+    line = next(line for line in caplog.messages if "resize_outcome" in line)
+    assert '"status": "failed"' in line
+    assert '"error_code": "AllocationFailed"' in line
+    assert '"took_s": 240.0' in line
 
 
 def test_the_outcome_of_a_resize_is_noted_on_the_next_decision(ticking: Ticking) -> None:

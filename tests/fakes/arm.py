@@ -44,8 +44,8 @@ class FakeCredential:
         self.scopes: set[str] = set()
 
     def get_token(self, *scopes: str, **_: Any) -> AccessToken:
-        told = self.get_token_info(*scopes)
-        return AccessToken(told.token, told.expires_on)
+        token = self.get_token_info(*scopes)
+        return AccessToken(token.token, token.expires_on)
 
     def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:  # noqa: ARG002
         self.scopes.update(scopes)

@@ -106,12 +106,12 @@ class FakePool:
         return self.state not in {"Succeeded", "Failed", "Canceled"}
 
     def body(self) -> Body:
-        told = copy.deepcopy(self.properties) | {"provisioningState": self.state}
-        told |= {"eTag": self.etag} if self.has_etag else {}
+        properties = copy.deepcopy(self.properties) | {"provisioningState": self.state}
+        properties |= {"eTag": self.etag} if self.has_etag else {}
         self.told_etag = self.etag
-        told |= {"status": {"provisioningError": self.error}} if self.error else {}
+        properties |= {"status": {"provisioningError": self.error}} if self.error else {}
         kind = "Microsoft.ContainerService/managedClusters/agentPools"
-        return {"id": self.resource_id, "name": self.name, "type": kind, "properties": told}
+        return {"id": self.resource_id, "name": self.name, "type": kind, "properties": properties}
 
     def settle(self, now: datetime) -> None:
         """Let time pass: operations end, the autoscaler looks at its pods."""

@@ -108,8 +108,8 @@ class FakeAzureMl:
             work()
         if fault.status is None:
             return Answer(hang_up=True)
-        told = problem(fault.status, fault.code, "injected")
-        return Answer(status=told.status, body=told.body, headers=fault.headers)
+        content = problem(fault.status, fault.code, "injected")
+        return Answer(status=content.status, body=content.body, headers=fault.headers)
 
     def _safely(self, work: "Work", request: Request, found: re.Match[str]) -> Answer:
         signed = request.headers.get("authorization", "").startswith("Bearer ")
@@ -180,8 +180,8 @@ def _now() -> str:
 
 
 def _token(audience: str, expires: int) -> str:
-    def part(told: object) -> str:
-        return base64.urlsafe_b64encode(json.dumps(told).encode()).rstrip(b"=").decode()
+    def part(content: object) -> str:
+        return base64.urlsafe_b64encode(json.dumps(content).encode()).rstrip(b"=").decode()
 
     claims = {"aud": audience, "tid": "00000000-0000-0000-0000-0000000000aa", "exp": expires, "oid": "app"}
     return ".".join((part({"alg": "none", "typ": "JWT"}), part(claims), "c2ln"))

@@ -33,14 +33,14 @@ def workspace(_: FakeAzureMl, request: Request, found: re.Match[str]) -> Answer:
         "discoveryUrl": f"{REGION}/discovery", "storageAccount": "/s", "keyVault": "/k", "applicationInsights": "/a",
     }  # fmt: skip
     kind = "Microsoft.MachineLearningServices/workspaces"
-    told: dict[str, Any] = {
+    body: dict[str, Any] = {
         "id": request.path,
         "name": found["workspace"],
         "location": "westeurope",
         "type": kind,
         "tags": {},
     }
-    return ok({**told, "sku": {"name": "Basic", "tier": "Basic"}, "properties": about})
+    return ok({**body, "sku": {"name": "Basic", "tier": "Basic"}, "properties": about})
 
 
 @route("GET", rf"(?:/rp/workspaces)?{IN_WORKSPACE}/computes/(?P<name>[^/]+)", "compute")
@@ -79,22 +79,22 @@ def asset_put(service: FakeAzureMl, request: Request, found: re.Match[str]) -> A
 
 @route("PUT", rf"{IN_WORKSPACE}/jobs/(?P<run>[^/]+)", "job_put")
 def job_put(service: FakeAzureMl, request: Request, found: re.Match[str]) -> Answer:
-    told = request.json["properties"]
+    body = request.json["properties"]
     if found["run"] in service.runs:
-        service.runs[found["run"]].tags = dict(told.get("tags", {}))
+        service.runs[found["run"]].tags = dict(body.get("tags", {}))
         return ok(_job(service.runs[found["run"]], request.path))
-    code = service.assets.get(told["codeId"])
-    if code is None or told["environmentId"] not in service.assets:
+    code = service.assets.get(body["codeId"])
+    if code is None or body["environmentId"] not in service.assets:
         return problem(400, "UserError", "codeId or environmentId names no asset")
     prefix = code["properties"]["codeUri"].replace(BLOBS, "/blob") + "/"
     blobs = service.blobs
     run = Run(
         run_id=found["run"],
-        experiment=told["experimentName"],
-        command=told["command"],
-        environment=told["environmentVariables"],
+        experiment=body["experimentName"],
+        command=body["command"],
+        environment=body["environmentVariables"],
         files=lambda: {name.removeprefix(prefix): data for name, data in blobs.items() if name.startswith(prefix)},
-        tags=dict(told["tags"]),
+        tags=dict(body["tags"]),
         definition=request.json,
     )
     service.start(run)
@@ -125,6 +125,6 @@ def model_put(service: FakeAzureMl, request: Request, found: re.Match[str]) -> A
 def _job(run: Run, path: str) -> dict[str, Any]:
     times = {"StartTimeUtc": run.started_at, "EndTimeUtc": run.ended_at}
     studio = {"Studio": {"jobServiceType": "Studio", "endpoint": f"https://ml.azure.com/runs/{run.run_id}"}}
-    told = {**run.definition["properties"], "status": run.status, "services": studio}
-    told["properties"] = {name: value for name, value in times.items() if value}
-    return {"id": path, "name": run.run_id, "properties": told}
+    body = {**run.definition["properties"], "status": run.status, "services": studio}
+    body["properties"] = {name: value for name, value in times.items() if value}
+    return {"id": path, "name": run.run_id, "properties": body}

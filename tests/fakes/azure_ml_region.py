@@ -39,8 +39,8 @@ def identity(_: FakeAzureMl, request: Request, found: re.Match[str]) -> Answer:
     """The endpoint that App Service has for an app's managed identity."""
     del found
     token = FakeCredential().get_token(request.query["resource"])
-    told = {"access_token": token.token, "expires_on": str(token.expires_on), "token_type": "Bearer"}
-    return ok({**told, "resource": request.query["resource"]})
+    body = {"access_token": token.token, "expires_on": str(token.expires_on), "token_type": "Bearer"}
+    return ok({**body, "resource": request.query["resource"]})
 
 
 @route("GET", rf"{HISTORY}/experiments/(?P<name>[^/]+)", "experiment")
@@ -84,13 +84,13 @@ def run_details(service: FakeAzureMl, request: Request, found: re.Match[str]) ->
     del request
     run = service.runs[found["run"]]
     error = {"error": {"code": "UserError", "message": run.error}} if run.error else None
-    told = {"runId": run.run_id, "target": "", "status": run.status, "properties": {}, "error": error, "logFiles": {}}
+    body = {"runId": run.run_id, "target": "", "status": run.status, "properties": {}, "error": error, "logFiles": {}}
     empty: dict[str, Any] = {
         "inputDatasets": [],
         "outputDatasets": [],
         "runDefinition": run.definition["Configuration"],
     }
-    return ok({**told, **empty, "startTimeUtc": run.started_at, "endTimeUtc": run.ended_at})
+    return ok({**body, **empty, "startTimeUtc": run.started_at, "endTimeUtc": run.ended_at})
 
 
 @route("POST", rf"{HISTORY}/{RUN}/events", "run_event")
@@ -122,18 +122,18 @@ def snapshot(service: FakeAzureMl, request: Request, found: re.Match[str]) -> An
 
 @route("POST", f"{EXECUTION}/snapshotrun", "submit")
 def submit(service: FakeAzureMl, request: Request, found: re.Match[str]) -> Answer:
-    run_id, told = request.query["runId"], request.json
+    run_id, body = request.query["runId"], request.json
     if run_id in service.runs:
         return problem(409, "Conflict", f"Run with id {run_id} already exists")
-    files = service.snapshots[told["SnapshotId"]]
-    configuration = told["Configuration"]
+    files = service.snapshots[body["SnapshotId"]]
+    configuration = body["Configuration"]
     run = Run(
         run_id=run_id,
         experiment=found["experiment"],
         command=configuration["command"],
         environment=configuration["environment"]["environmentVariables"],
         files=lambda: {name: service.blobs[blob] for name, blob in files.items()},
-        definition=told,
+        definition=body,
     )
     service.start(run)
     return ok({"runId": run_id})
@@ -159,9 +159,9 @@ def artifacts(_: FakeAzureMl, request: Request, found: re.Match[str]) -> Answer:
     paths = [one["path"] for one in request.json["paths"]]
     place = {"origin": found["origin"], "container": found["container"]}
     base = f"{found['origin']}/{found['container']}"
-    told = {path: {"artifactId": f"{base}/{path}", **place, "path": path} for path in paths}
+    body = {path: {"artifactId": f"{base}/{path}", **place, "path": path} for path in paths}
     where = {path: {"contentUri": f"{BLOBS}/{base}/{path}?sig=s", **place, "path": path} for path in paths}
-    return ok({"artifacts": told, "artifactContentInformation": where, "errors": {}})
+    return ok({"artifacts": body, "artifactContentInformation": where, "errors": {}})
 
 
 @route(

@@ -37,8 +37,8 @@ class FakePrometheus:
         if points > MOST_POINTS:
             return 400, b'{"status":"error","error":"exceeded maximum resolution of 11,000 points per timeseries"}'
         instants = [asked["start"] + number * asked["step"] for number in range(points)]
-        told = [(instant, self.value_at(instant)) for instant in instants]
-        values = [[instant, value] for instant, value in told if value is not None]
+        samples = [(instant, self.value_at(instant)) for instant in instants]
+        values = [[instant, value] for instant, value in samples if value is not None]
         result = [{"metric": {"n": str(number)}, "values": values} for number in range(self.series)] if values else []
         data: dict[str, Any] = {"status": "success", "data": {"resultType": "matrix", "result": result}}
         return 200, json.dumps(data).encode()

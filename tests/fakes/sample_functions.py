@@ -36,7 +36,7 @@ def sample_app(seen: Seen) -> func.FunctionApp:  # noqa: C901  many functions, n
 
     @app.route("echo/{pool}/{day:int}/{note?}", auth_level=func.AuthLevel.ANONYMOUS)
     def echo(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-        told = {
+        received = {
             "method": req.method,
             "url": req.url,
             "headers": dict(req.headers),
@@ -46,7 +46,7 @@ def sample_app(seen: Seen) -> func.FunctionApp:  # noqa: C901  many functions, n
             "function": context.function_name,
         }
         headers = {"x-told": "yes", "content-length": "1"}
-        return func.HttpResponse(json.dumps(told), status_code=202, headers=headers, mimetype="application/json")
+        return func.HttpResponse(json.dumps(received), status_code=202, headers=headers, mimetype="application/json")
 
     @app.route("pools/{pool}", methods=["GET"])
     def pool(req: func.HttpRequest) -> str:

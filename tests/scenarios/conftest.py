@@ -102,9 +102,9 @@ class World:
 
     def failed_tick(self, *pools: Pool) -> str:
         """Run one tick that must go red; return what it says."""
-        with pytest.raises(TickFailed) as told:
+        with pytest.raises(TickFailed) as raised:
             self.tick(*pools)
-        return str(told.value)
+        return str(raised.value)
 
     def new_tick(self) -> FanOut:
         return FanOut(

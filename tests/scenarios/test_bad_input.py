@@ -25,7 +25,7 @@ def seven(world: World) -> World:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         pytest.param(HEAD + "2026-11-23T11:50Z,NaN\n", "line 2: demand is 'NaN'", id="NaN"),
         pytest.param(HEAD + "2026-11-23T11:50Z,-5\n", "line 2: demand is '-5'", id="negative"),
@@ -48,13 +48,13 @@ def seven(world: World) -> World:
         pytest.param(b"\x80\x04\x95", "demand.csv is no UTF-8 text", id="a binary file"),
     ],
 )
-def test_bad_demand_is_one_error_and_holds_the_pool(seven: World, content: str | bytes, told: str) -> None:
+def test_bad_demand_is_one_error_and_holds_the_pool(seven: World, content: str | bytes, expected: str) -> None:
     seven.put("demand.csv", content)
 
     message = seven.failed_tick()
 
     assert message.startswith("web: ")
-    assert told in message
+    assert expected in message
     assert "\n" not in message
     assert seven.nodes() == 7
     assert seven.reasons() == [Reason.DEMAND_UNAVAILABLE]
@@ -85,7 +85,7 @@ def test_future_rows_are_not_known_yet(seven: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "expected"),
     [
         pytest.param({"format_version": 99}, "format version 99", id="another format"),
         pytest.param({"sha256": "0" * 64}, "its card says 000", id="a wrong hash"),
@@ -96,7 +96,7 @@ def test_future_rows_are_not_known_yet(seven: World) -> None:
         pytest.param({"horizon": 10**9}, "not a card of format 1 (horizon", id="a horizon without end"),
     ],
 )
-def test_a_model_that_cannot_be_trusted_removes_nothing(seven: World, changes: dict[str, Any], told: str) -> None:
+def test_a_model_that_cannot_be_trusted_removes_nothing(seven: World, changes: dict[str, Any], expected: str) -> None:
     card = json.loads(seven.stored("models/web/1/card.json"))
     stored = json.dumps({**card, **changes}).encode()
     seven.put("models/web/1/card.json", stored)
@@ -104,7 +104,7 @@ def test_a_model_that_cannot_be_trusted_removes_nothing(seven: World, changes: d
     (record,) = seven.tick()
 
     assert record.reasons == (Reason.MODEL_REFUSED, Reason.NAIVE_FORECAST, Reason.NEEDS_LESS, Reason.IN_DOUBT)
-    assert told in record.notes[0]
+    assert expected in record.notes[0]
     assert seven.nodes() == 7
     assert seven.stored("models/web/1/card.json") == stored
 

@@ -49,8 +49,11 @@ def test_a_resize_is_told_in_telemetry_although_its_record_could_not_be_stored(
     with caplog.at_level(logging.INFO, logger="forescale"):
         records = tick.run([pool()], now_utc=NOW)
 
-    told = [json.loads(line.getMessage()) for line in caplog.records if line.name == "forescale"]
+    events = [json.loads(line.getMessage()) for line in caplog.records if line.name == "forescale"]
     assert records == []
-    assert [(line["event"], line.get("applied")) for line in told] == [("scale_decision", True), ("pool_failed", None)]
-    assert pools.read(pool()).nodes == told[0]["desired_nodes"]
+    assert [(line["event"], line.get("applied")) for line in events] == [
+        ("scale_decision", True),
+        ("pool_failed", None),
+    ]
+    assert pools.read(pool()).nodes == events[0]["desired_nodes"]
     assert MemoryStore(blobs).load("web")[0].operation is not None

@@ -19,7 +19,7 @@ def test_defaults_are_safe() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "expected"),
     [
         pytest.param({"max_node": 3}, "pools[0].max_node is not known, did you mean 'max_nodes'?", id="misspelt key"),
         pytest.param(
@@ -85,12 +85,12 @@ def test_defaults_are_safe() -> None:
         ),
     ],
 )
-def test_a_fault_is_told_with_its_path_and_value(changes: dict[str, Any], told: str) -> None:
+def test_a_fault_is_told_with_its_path_and_value(changes: dict[str, Any], expected: str) -> None:
     with pytest.raises(ConfigurationError) as error:
         read_pools(pools_file(pool_json(**changes)))
 
     assert str(error.value).startswith("config/pools.json: ")
-    assert told in str(error.value)
+    assert expected in str(error.value)
 
 
 def test_every_fault_of_every_pool_is_told_at_once() -> None:
@@ -111,7 +111,7 @@ def test_a_missing_key_is_told_by_its_path() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "expected"),
     [
         pytest.param(b"", "is no JSON", id="empty"),
         pytest.param(b"{", "is no JSON", id="cut off"),
@@ -125,11 +125,11 @@ def test_a_missing_key_is_told_by_its_path() -> None:
         pytest.param(b'{"pools": {"name": "web"}}', "pools is", id="an object for a list"),
     ],
 )
-def test_a_file_that_is_none_is_one_clear_error(data: bytes, told: str) -> None:
+def test_a_file_that_is_none_is_one_clear_error(data: bytes, expected: str) -> None:
     with pytest.raises(ConfigurationError) as error:
         read_pools(data)
 
-    assert told in str(error.value)
+    assert expected in str(error.value)
     assert len(str(error.value)) < 500
 
 

@@ -14,10 +14,10 @@ def test_every_fault_is_told_at_once() -> None:
         "FORESCALE_ARM_ENDPOINT": "ftp://arm",
     }
 
-    with pytest.raises(ConfigurationError) as told:
+    with pytest.raises(ConfigurationError) as raised:
         load_settings(environ)
 
-    message = str(told.value)
+    message = str(raised.value)
     assert "FORESCALE_BACKEND is 'gcp'" in message
     assert "FORESCALE_CONTAINER is 'No Such Container!'" in message
     assert "FORESCALE_SHEDULE is not known, did you mean 'FORESCALE_SCHEDULE'?" in message
@@ -62,10 +62,10 @@ def test_the_environment_is_read_when_none_is_given(monkeypatch: pytest.MonkeyPa
     ],
 )
 def test_azure_needs_exactly_one_way_to_its_storage(storage: dict[str, str]) -> None:
-    with pytest.raises(ConfigurationError, match="exactly one of FORESCALE_STORAGE_ACCOUNT_URL") as told:
+    with pytest.raises(ConfigurationError, match="exactly one of FORESCALE_STORAGE_ACCOUNT_URL") as raised:
         load_settings(storage)
 
-    assert "c2VjcmV0" not in str(told.value)
+    assert "c2VjcmV0" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -73,10 +73,10 @@ def test_azure_needs_exactly_one_way_to_its_storage(storage: dict[str, str]) -> 
     ["STORAGE_ACCOUNT_URL", "CONTAINER", "ARM_ENDPOINT", "BACKEND"],
 )
 def test_a_secret_under_a_wrong_name_is_not_shown(name: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"{PREFIX}{name}") as told:
+    with pytest.raises(ConfigurationError, match=f"{PREFIX}{name}") as raised:
         load_settings({PREFIX + name: SECRET})
 
-    assert "c2VjcmV0" not in str(told.value)
+    assert "c2VjcmV0" not in str(raised.value)
 
 
 def test_a_secret_does_not_show_in_the_settings_own_text() -> None:
@@ -86,10 +86,10 @@ def test_a_secret_does_not_show_in_the_settings_own_text() -> None:
 
 
 def test_a_long_value_is_shown_in_part() -> None:
-    with pytest.raises(ConfigurationError) as told:
+    with pytest.raises(ConfigurationError) as raised:
         load_settings({"FORESCALE_BACKEND": "x" * 5000})
 
-    assert len(str(told.value)) < 300
+    assert len(str(raised.value)) < 300
 
 
 @pytest.mark.parametrize(

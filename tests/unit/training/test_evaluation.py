@@ -98,10 +98,10 @@ def test_the_table_that_a_walk_learnt_is_for_nodes_of_the_pools_size() -> None:
     ],
 )
 def test_against_a_champion_that_keeps_the_slo(challenger: Evaluation, rule: Rule, *, promoted: bool) -> None:
-    better, by, told = compare(_scored("a", misses=10, cost=2.0), challenger, slo=0.99)
+    better, by, words = compare(_scored("a", misses=10, cost=2.0), challenger, slo=0.99)
 
     assert (better, by) == (promoted, rule)
-    assert "SLO 0.99, 1000 intervals" in told
+    assert "SLO 0.99, 1000 intervals" in words
 
 
 @pytest.mark.parametrize(

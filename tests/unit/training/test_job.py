@@ -69,10 +69,10 @@ class Bench:
             tracker=self.tracker,
             clock=self.clock,
         )
-        told = job.run([self.pool], run_id=run_id, options=TrainOptions(force=force))
-        assert Results(self.blobs).read(run_id) == told
-        assert is_failed(told) is (told.pools["web"].stage is PoolStage.FAILED)
-        return told.pools["web"].stage, told.pools["web"].why
+        result = job.run([self.pool], run_id=run_id, options=TrainOptions(force=force))
+        assert Results(self.blobs).read(run_id) == result
+        assert is_failed(result) is (result.pools["web"].stage is PoolStage.FAILED)
+        return result.pools["web"].stage, result.pools["web"].why
 
 
 @pytest.fixture

@@ -116,13 +116,15 @@ def test_garbage_publishes_nothing(store: ModelStore, values: list[float]) -> No
 
 
 def test_progress_is_told_family_by_family() -> None:
-    told: list[str] = []
+    reported: list[str] = []
 
-    competition = compete(POOL, HISTORY, progress=lambda done, total, doing: told.append(f"{done <= total} {doing}"))
+    competition = compete(
+        POOL, HISTORY, progress=lambda done, total, doing: reported.append(f"{done <= total} {doing}")
+    )
 
     assert competition is not None
-    assert told[0] == "True seasonal_naive: fitting"
-    assert {line.split()[1] for line in told} == {"seasonal_naive:", "ridge:"}
+    assert reported[0] == "True seasonal_naive: fitting"
+    assert {line.split()[1] for line in reported} == {"seasonal_naive:", "ridge:"}
 
 
 def write_csv(path: Path, values: list[float]) -> Path:
@@ -143,7 +145,7 @@ def test_evaluate_shows_every_family_of_a_file(tmp_path: Path, capsys: pytest.Ca
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "expected"),
     [
         ([float("nan")] * 500, "no interval has a known demand"),
         ([4.0] * 500, "nothing to learn from"),
@@ -151,14 +153,14 @@ def test_evaluate_shows_every_family_of_a_file(tmp_path: Path, capsys: pytest.Ca
     ],
 )
 def test_evaluate_of_a_bad_file_is_one_clear_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], values: list[float], told: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], values: list[float], expected: str
 ) -> None:
     code = main(["evaluate", str(write_csv(tmp_path / "demand.csv", values))])
     error = capsys.readouterr().err.strip().splitlines()[-1]
 
     assert code == 1
     assert error.startswith("error: ")
-    assert told in error
+    assert expected in error
 
 
 def test_fit_publishes_a_pool_and_tells_the_verdict(

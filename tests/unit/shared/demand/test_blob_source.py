@@ -66,7 +66,7 @@ def test_a_day_of_one_row_may_be_the_first(blobs: DirectoryBlobs) -> None:
 
 
 @pytest.mark.parametrize(
-    ("today", "told"),
+    ("today", "expected"),
     [
         pytest.param("timestamp,users\n2026-11-23T00:00Z,3\n", "disagree on their columns", id="other columns"),
         pytest.param(HEAD + "2026-11-22T23:55Z,3\n", "appears twice", id="yesterday's row again"),
@@ -74,11 +74,11 @@ def test_a_day_of_one_row_may_be_the_first(blobs: DirectoryBlobs) -> None:
         pytest.param(HEAD + "2026-11-23T00:00Z,x\n", "history/web/2026-11-23.csv, line 2: demand is 'x'", id="a word"),
     ],
 )
-def test_daily_files_that_do_not_fit_are_refused(blobs: DirectoryBlobs, today: str, told: str) -> None:
+def test_daily_files_that_do_not_fit_are_refused(blobs: DirectoryBlobs, today: str, expected: str) -> None:
     put(blobs, "history/web/2026-11-22.csv", HEAD + "2026-11-22T23:50Z,1\n2026-11-22T23:55Z,2\n")
     put(blobs, "history/web/2026-11-23.csv", today)
 
-    with pytest.raises(DemandError, match=told):
+    with pytest.raises(DemandError, match=expected):
         daily(blobs).history(NOW)
 
 

@@ -41,7 +41,7 @@ def test_whatever_the_text_nothing_but_our_error_comes(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         pytest.param("", "the first line must be 'timestamp,demand', got ''", id="empty"),
         pytest.param("time,demand\n", "got 'time,demand'", id="another header"),
@@ -60,12 +60,12 @@ def test_whatever_the_text_nothing_but_our_error_comes(text: str) -> None:
         pytest.param(HEAD + "2026-11-23,1\n2026-11-22,1\n", "2026-11-22T00:00:00+00:00 comes after", id="unordered"),
     ],
 )
-def test_a_fault_is_told_with_its_line_and_value(text: str, told: str) -> None:
+def test_a_fault_is_told_with_its_line_and_value(text: str, expected: str) -> None:
     with pytest.raises(DemandError) as error:
         read_demand_csv(text, name="demand.csv")
 
     assert str(error.value).startswith("demand.csv")
-    assert told in str(error.value)
+    assert expected in str(error.value)
     assert len(str(error.value)) < 300
 
 

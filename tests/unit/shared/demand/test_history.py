@@ -18,7 +18,7 @@ def rows(*minutes: float, value: float = 1.0) -> list[tuple[datetime, list[float
 
 
 @pytest.mark.parametrize(
-    ("dated", "told"),
+    ("dated", "expected"),
     [
         pytest.param([], "the demand history is empty", id="empty"),
         pytest.param(rows(0), "a single timestamp", id="one row"),
@@ -34,11 +34,11 @@ def rows(*minutes: float, value: float = 1.0) -> list[tuple[datetime, list[float
         pytest.param([*rows(0), *rows(5, value=1e300)], "is 1e+300: demand must lie within", id="beyond arithmetic"),
     ],
 )
-def test_what_is_no_series_is_refused_by_name(dated: list[tuple[datetime, list[float]]], told: str) -> None:
+def test_what_is_no_series_is_refused_by_name(dated: list[tuple[datetime, list[float]]], expected: str) -> None:
     with pytest.raises(DemandError) as error:
         history_from_rows(dated)
 
-    assert told in str(error.value)
+    assert expected in str(error.value)
 
 
 def test_a_gap_is_unknown_and_not_zero() -> None:

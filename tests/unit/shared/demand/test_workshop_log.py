@@ -45,11 +45,11 @@ def test_a_log_that_joblib_would_write_today_is_read() -> None:
 def test_a_malicious_pickle_is_refused_and_runs_nothing(attempt: str, tmp_path: Path) -> None:
     trap = tmp_path / "trap"
 
-    with pytest.raises(DemandError, match=r"^log_data\.pkl (is refused|is cut off or damaged)") as told:
+    with pytest.raises(DemandError, match=r"^log_data\.pkl (is refused|is cut off or damaged)") as raised:
         read_workshop_log(hostile_pickles(str(trap))[attempt], end_utc=TODAY)
 
     assert not trap.exists()
-    assert len(str(told.value)) < 500
+    assert len(str(raised.value)) < 500
 
 
 @pytest.mark.parametrize(
@@ -63,10 +63,10 @@ def test_a_malicious_pickle_is_refused_and_runs_nothing(attempt: str, tmp_path: 
     ],
 )
 def test_what_is_refused_is_named(attempt: str, named: str) -> None:
-    with pytest.raises(DemandError) as told:
+    with pytest.raises(DemandError) as raised:
         read_workshop_log(hostile_pickles("trap")[attempt], end_utc=TODAY)
 
-    assert named in str(told.value)
+    assert named in str(raised.value)
 
 
 def test_a_log_cut_off_at_any_byte_is_one_clear_error() -> None:
@@ -82,9 +82,9 @@ def test_a_year_of_log_cut_off_anywhere_is_one_clear_error() -> None:
 
 
 def refusal_of(data: bytes) -> str:
-    with pytest.raises(DemandError) as told:
+    with pytest.raises(DemandError) as raised:
         read_workshop_log(data, end_utc=TODAY)
-    return str(told.value)
+    return str(raised.value)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -135,15 +135,15 @@ def test_an_array_that_claims_to_be_huge_takes_no_memory() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "told"),
+    ("state", "expected"),
     [
         pytest.param(b"N", "does not say what it holds", id="no state"),
         pytest.param(b"}", "does not say what it holds", id="an empty state"),
         pytest.param(b"}X\x05\x00\x00\x00dtypeK\x03s", "does not say what it holds", id="a dtype that is none"),
     ],
 )
-def test_a_wrapper_that_says_nothing_of_its_array_is_refused(state: bytes, told: str) -> None:
-    with pytest.raises(DemandError, match=told):
+def test_a_wrapper_that_says_nothing_of_its_array_is_refused(state: bytes, expected: str) -> None:
+    with pytest.raises(DemandError, match=expected):
         read_workshop_log(b"cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81" + state + b"b.", end_utc=TODAY)
 
 

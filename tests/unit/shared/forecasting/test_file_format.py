@@ -35,9 +35,9 @@ PARAMETERS: Parameters = {
 
 
 def refusal(data: bytes) -> str:
-    with pytest.raises(ModelRefused) as told:
+    with pytest.raises(ModelRefused) as raised:
         read_model(data, name="models/web/1/model.npz")
-    message = str(told.value)
+    message = str(raised.value)
     assert message.startswith("models/web/1/model.npz is not a readable model file (")
     assert message.endswith("train and publish it again")
     return message

@@ -12,7 +12,7 @@ from tests.builders import NOW, STEP, forecast
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "expected"),
     [
         pytest.param({"quantiles": np.array([[1.0, np.nan]])}, "finite", id="NaN"),
         pytest.param({"quantiles": np.array([[1.0, np.inf]])}, "finite", id="infinite"),
@@ -27,7 +27,7 @@ from tests.builders import NOW, STEP, forecast
         pytest.param({"quantile_levels": np.empty(0), "quantiles": np.empty((1, 0))}, "0,", id="no levels"),
     ],
 )
-def test_what_is_no_forecast_is_refused(changes: dict[str, Any], told: str) -> None:
+def test_what_is_no_forecast_is_refused(changes: dict[str, Any], expected: str) -> None:
     valid: dict[str, Any] = {
         "quantile_levels": np.array([0.5, 0.9]),
         "quantiles": np.array([[1.0, 2.0]]),
@@ -37,7 +37,7 @@ def test_what_is_no_forecast_is_refused(changes: dict[str, Any], told: str) -> N
         "model_version": "1",
     }
 
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=expected):
         Forecast(**{**valid, **changes})
 
 

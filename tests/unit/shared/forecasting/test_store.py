@@ -98,10 +98,10 @@ def test_a_wrong_hash_is_refused_and_the_last_good_model_stays(store: ModelStore
     published(store, "2")
     overwrite(blobs, "models/web/2/model.npz", write_model({"swapped": np.array(1.0)}))
 
-    with pytest.raises(ModelRefused, match="models/web/2/model.npz has SHA-256 .*, its card says") as told:
+    with pytest.raises(ModelRefused, match="models/web/2/model.npz has SHA-256 .*, its card says") as raised:
         store.latest("web")
 
-    assert "publish the model again" in str(told.value)
+    assert "publish the model again" in str(raised.value)
     good = store.last_good("web")
     assert good is not None
     assert good.card.version == "1"
@@ -151,7 +151,7 @@ def test_a_pool_without_a_model_has_no_last_good_one(store: ModelStore) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "expected"),
     [
         pytest.param({"format_version": 2}, "format version 2, this app reads 1", id="another format"),
         pytest.param({"family": "oracle"}, "models/web/1/model.npz is of the family 'oracle'", id="another family"),
@@ -166,12 +166,12 @@ def test_a_pool_without_a_model_has_no_last_good_one(store: ModelStore) -> None:
     ],
 )
 def test_a_card_that_is_not_ours_is_refused(
-    store: ModelStore, blobs: DirectoryBlobs, changes: dict[str, Any], told: str
+    store: ModelStore, blobs: DirectoryBlobs, changes: dict[str, Any], expected: str
 ) -> None:
     card = store.publish(draft_card(version="1"), {})
     overwrite(blobs, "models/web/1/card.json", json.dumps({**json.loads(card.model_dump_json()), **changes}).encode())
 
-    with pytest.raises(ModelRefused, match=told):
+    with pytest.raises(ModelRefused, match=expected):
         store.load("web", "1")
 
 
