@@ -40,6 +40,8 @@ class Health:
 
     has_model: bool = True
     age: timedelta = timedelta(0)
+    since_training: timedelta | None = None
+    """Time since a retraining of the pool last ran to its end, whether or not its model was promoted."""
     promised_loss: float | None = None
     realised_loss: float | None = None
     coverage: float | None = None
@@ -56,7 +58,7 @@ def drifts(health: Health) -> dict[Drift, str]:
     found: dict[Drift, str] = {}
     if health.signals_changed:
         found[Drift.SIGNALS] = "the demand has other signals or another step than the model was fitted on"
-    if health.age > OLDEST:
+    if health.age > OLDEST and (health.since_training is None or health.since_training > OLDEST):
         found[Drift.OLD] = f"its history ended {health.age / timedelta(days=1):.1f} days ago"
     enough = health.scored_intervals >= FEWEST_INTERVALS
     promised, realised = health.promised_loss, health.realised_loss
@@ -67,6 +69,12 @@ def drifts(health: Health) -> dict[Drift, str]:
     if health.ticks >= FEWEST_TICKS and health.fallback_ticks / health.ticks > FALLBACK_SHARE:
         found[Drift.FALLBACK] = f"{health.fallback_ticks} of {health.ticks} ticks went without it"
     return found
+
+
+def since_training(pool: str, runs: Sequence[Run], now_utc: datetime) -> timedelta | None:
+    """Return how long ago a retraining of the pool ran to its end; None if none of the runs did."""
+    ended = [run.ended_at for run in runs if run.state is RunState.COMPLETED and pool in run.pools and run.ended_at]
+    return now_utc - max(ended) if ended else None
 
 
 def not_before(pool: str, runs: Sequence[Run], now_utc: datetime) -> datetime:

@@ -19,7 +19,7 @@ from shared.forecasting.store import ModelStore
 from shared.pools import CapacitySizing, Pool, ResponseTimeSizing
 from training.evaluation import MIN_INTERVALS, Evaluation, Evaluator, backtest_windows
 from training.publish import Candidate, fit_candidate, publish
-from training.verdict import Rule, Verdict, against_champion, best_of
+from training.verdict import PINBALL_MARGIN, RENEW_AFTER, Rule, Verdict, against_champion, best_of
 
 MIN_UNSEEN_SHARE = 0.25
 """Share of the scored intervals that a champion must not have been fitted on, to be evaluated itself."""
@@ -122,13 +122,19 @@ def _compare_losses(
         rule = Rule.CHAMPION_UNFIT if fault else Rule.FIRST_MODEL
         return candidate, Verdict(promoted=True, rule=rule, reason=fault or "the first model", challenger=ours)
     theirs = evaluate(champion.fitted, history, first=first)
-    better = bool(ours) and (not theirs or ours[PINBALL] < theirs[PINBALL])
     our_loss, their_loss = (scores.get(PINBALL, math.nan) for scores in (ours, theirs))
     losses = f"loss {our_loss:.4%} of the mean, {champion.card.version} has {their_loss:.4%}"
+    unseen_for = history.end_utc - champion.card.training.end_utc
+    if ours and (not theirs or our_loss < their_loss):
+        rule, reason = Rule.BETTER_FORECASTS, f"better: {losses}"
+    elif ours and our_loss <= their_loss * (1 + PINBALL_MARGIN) and unseen_for >= RENEW_AFTER:
+        rule, reason = Rule.RENEWED, f"as good, and {unseen_for.days} days fresher: {losses}"
+    else:
+        rule, reason = Rule.NOT_BETTER, f"not better: {losses}"
     verdict = Verdict(
-        promoted=better,
-        rule=Rule.BETTER_FORECASTS if better else Rule.NOT_BETTER,
-        reason=f"{'better' if better else 'not better'}: {losses}",
+        promoted=rule is not Rule.NOT_BETTER,
+        rule=rule,
+        reason=reason,
         challenger=ours,
         champion=theirs,
         champion_version=champion.card.version,
@@ -175,7 +181,7 @@ def _champion(store: ModelStore, pool: Pool, history: History) -> tuple[Publishe
         return None, ""
     except ModelRefused as exc:
         return None, f"the champion cannot be loaded: {exc}"
-    needed = pool.horizon(history.step)
+    needed = pool.horizon(history.step) if isinstance(pool.sizing, CapacitySizing) else model.card.horizon
     if model.card.horizon != needed:
         fault = f"the champion {model.card.version} forecasts {model.card.horizon} intervals, the pool needs {needed}"
         return None, fault

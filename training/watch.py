@@ -27,7 +27,7 @@ from shared.json_blob import JsonBlob
 from shared.pools import Pool
 from shared.ports import Blobs
 from shared.telemetry import Event, emit
-from training.drift import WATCH, Health, drifts, not_before
+from training.drift import WATCH, Health, drifts, not_before, since_training
 from training.histories import training_history
 from training.request import Caller, RetrainRequest
 from training.retraining import Retraining, new_run_id
@@ -129,6 +129,7 @@ class Watch:
         scores = evaluate(_as_it_serves(model, history.first(recent + 1)), history, first=recent)
         return Health(
             age=age,
+            since_training=self._since_training(pool, now_utc),
             promised_loss=card.scores.get(PINBALL),
             realised_loss=scores.get(PINBALL),
             coverage=scores.get(COVERAGE),
@@ -136,6 +137,10 @@ class Watch:
             ticks=ticks,
             fallback_ticks=fallen,
         )
+
+    def _since_training(self, pool: Pool, now_utc: datetime) -> timedelta | None:
+        runs = self.retraining.runs.all() if self.retraining is not None else ()
+        return since_training(pool.name, runs, now_utc)
 
     def _fallbacks(self, pool: Pool, now_utc: datetime) -> tuple[int, int]:
         """Count the ticks of the last day that went without the serving model, and all of them."""

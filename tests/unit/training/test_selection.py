@@ -5,12 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from shared.demand.history import History
+from shared.demand.workshop_log import read_workshop_log
 from shared.errors import BlobNotFound, TrainingRefused
 from shared.forecasting.card import ModelCard
 from shared.forecasting.store import ModelStore
 from shared.local.directory_blobs import DirectoryBlobs
-from tests.builders import pool, pool_json, pools_file
+from shared.pools import read_pools
+from tests.builders import pool, pool_json, pools_file, workshop_json
 from tests.demand import daily, history_of
+from tests.fakes.workshop_logs import workshop_log
 from training.__main__ import main
 from training.publish import fit_candidate, publish
 from training.selection import TrainOptions, compete, train
@@ -103,6 +107,31 @@ def test_quick_fits_and_serves_without_a_judgement(store: ModelStore) -> None:
 
     assert (quick.card.family, quick.verdict.rule) == ("forest", Rule.NOT_JUDGED)
     assert quick.card.trials == ()
+
+
+def workshop_history(days: int = 365) -> History:
+    return read_workshop_log(workshop_log(), end_utc=NOW).first(days)
+
+
+def test_the_workshops_champion_stays_where_nothing_is_better(store: ModelStore) -> None:
+    workshop, log = read_pools(pools_file(workshop_json()))[0], workshop_history()
+    first = train(store, workshop, log, TrainOptions(), now_utc=NOW)
+
+    again = train(store, workshop, log, TrainOptions(), now_utc=NOW + timedelta(hours=1))
+
+    assert first.verdict.promoted
+    assert (again.verdict.promoted, again.verdict.rule) == (False, Rule.NOT_BETTER)
+    assert again.verdict.champion_version == first.card.version
+
+
+def test_the_workshops_champion_gives_way_to_one_as_good_that_has_seen_more(store: ModelStore) -> None:
+    workshop = read_pools(pools_file(workshop_json()))[0]
+    train(store, workshop, workshop_history(days=340), TrainOptions(), now_utc=NOW)
+
+    later = train(store, workshop, workshop_history(), TrainOptions(), now_utc=NOW + timedelta(hours=1))
+
+    assert later.verdict.promoted
+    assert later.verdict.rule in {Rule.RENEWED, Rule.BETTER_FORECASTS}
 
 
 @pytest.mark.parametrize("values", [[np.nan] * 900, [7.0] * 900, [1.0, 2.0, 3.0]])

@@ -97,7 +97,20 @@ def test_an_old_model_is_made_again_but_not_at_every_tick(scene: Scene) -> None:
     second = scene.watch()
 
     assert first.run_id
-    assert (second.run_id, second.waits_until) == ("", scene.clock.now - HOUR + SHORTEST_INTERVAL)
+    assert (second.run_id, second.why) == ("", ())
+    assert list(scene.jobs.jobs) == [first.run_id]
+
+
+def test_an_old_model_that_no_newer_one_could_beat_is_left_alone_for_a_week(scene: Scene) -> None:
+    scene.serve(scene.feed(), until=NOW)
+    scene.clock.now = NOW + OLDEST + HOUR
+    first = scene.watch()
+    scene.jobs.end(first.run_id, JobPhase.COMPLETED)
+    scene.clock.now += HOUR
+    scene.watch()
+    scene.clock.now += timedelta(days=2)
+
+    assert scene.watch().why == ()
     assert list(scene.jobs.jobs) == [first.run_id]
 
 
