@@ -7,6 +7,7 @@ from pathlib import Path
 
 from scaler.replay.from_file import Figures, demand_file, pool_for
 from shared.cli import FAILED, run_command, show_json, show_progress, show_table
+from shared.demand.blob_source import training_history
 from shared.demand.history import History
 from shared.errors import ConfigurationError, TrainingRefused
 from shared.forecasting.store import ModelStore
@@ -15,7 +16,6 @@ from shared.settings import Settings, load_settings
 from shared.version import VERSION
 from shared.wiring import blobs_of, clock_of, pools
 from training.evaluation import MIN_INTERVALS
-from training.histories import training_history
 from training.job import is_failed
 from training.results import PoolStage
 from training.retraining import new_run_id

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.clock import Clock
+from shared.demand.blob_source import training_history
 from shared.errors import CloudError, DemandError, ForescaleError, TrainingRefused
 from shared.forecasting.file_format import write_model
 from shared.forecasting.store import ModelStore
 from shared.pools import Pool, ResponseTimeSizing
 from shared.ports import Blobs
 from shared.telemetry import Event, emit
-from training.histories import training_history
 from training.ports import Tracker
 from training.publish import Candidate
 from training.results import PoolResult, PoolStage, Results, RunResult

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from scaler.core.reasons import Reason
 from scaler.stores import DecisionLog
 from shared.clock import Clock
+from shared.demand.blob_source import training_history
 from shared.demand.history import History
 from shared.errors import (
     BlobNotFound,
@@ -28,7 +29,6 @@ from shared.pools import Pool
 from shared.ports import Blobs
 from shared.telemetry import Event, emit
 from training.drift import WATCH, Health, drifts, not_before, since_training
-from training.histories import training_history
 from training.request import Caller, RetrainRequest
 from training.retraining import Retraining, new_run_id
 from training.rollback import first_day, roll_back

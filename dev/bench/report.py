@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from dev.bench.cache import Outcome
 from dev.bench.methods import FORESCALE, HINDSIGHT, METHODS, Method
 from dev.bench.policies import Setting
-from dev.bench.tick_cost import IMPORT_BAR_S, MODEL_BAR_BYTES, PREDICTION_BAR_MS, TICK_BAR_MS, TickCost
+from dev.bench.tick_cost import (
+    IMPORT_BAR_S,
+    MEMORY_BAR_MB,
+    MODEL_BAR_BYTES,
+    PREDICTION_BAR_MS,
+    TICK_BAR_MS,
+    TickCost,
+)
 
 TOLERANCE = {0.95: 0.005, 0.99: 0.0025, 0.998: 0.0015}
 """How far below the SLO still counts as kept (a quarter of the misses that the SLO allows, where nothing is named)."""
@@ -171,6 +178,12 @@ def tick_table(cost: TickCost) -> str:
             f"`import function_app` ({cost.import_ratio:.1f} times `import azure.functions` alone)",
             f"{cost.import_app_s:.2f} s",
             f"{IMPORT_BAR_S:g} s",
+        ],
+        ["first tick of a process", f"{cost.cold_tick_s:.2f} s", ""],
+        [
+            "most memory of a process after a tick, Azure's adapters loaded",
+            f"{cost.peak_memory_mb:.0f} MB",
+            f"{MEMORY_BAR_MB:g} MB",
         ],
         [f"published model ({cost.model_family})", f"{cost.model_bytes / 1e6:.2f} MB", f"{MODEL_BAR_BYTES / 1e6:g} MB"],
     ]

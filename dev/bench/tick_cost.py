@@ -23,10 +23,30 @@ WARM_TICKS = 3
 TICKS = 30
 PREDICTIONS = 50
 IMPORTS = 7
+COLD_STARTS = 3
 TICK_BAR_MS = 50.0
 IMPORT_BAR_S = 0.5
 PREDICTION_BAR_MS = 10.0
 MODEL_BAR_BYTES = 2_000_000
+MEMORY_BAR_MB = 110.0
+
+COLD_TICK = """
+import importlib, json, sys, time
+from pathlib import Path
+import function_app
+from scaler import wiring
+from shared.settings import Backend, Settings
+from shared.wiring import pools
+for adapter in ("scaler.cloud.aks", "scaler.cloud.prometheus", "shared.cloud.azure_blobs", "shared.cloud.identity"):
+    importlib.import_module(adapter)
+settings = Settings(backend=Backend.LOCAL, local_dir=Path(sys.argv[1]))
+began = time.perf_counter()
+wiring.fan_out_of(settings).run(pools(settings), now_utc=wiring.now(settings))
+took_s = time.perf_counter() - began
+status = Path("/proc/self/status").read_text()
+print(json.dumps({"took_s": took_s, "peak_mb": int(status.split("VmHWM:")[1].split()[0]) / 1024}))
+"""
+"""One tick in a fresh process with what the Azure backend loads: its time, and the peak of its memory (Linux)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +60,8 @@ class TickCost:
     model_family: str
     import_app_s: float
     import_azure_functions_s: float
+    cold_tick_s: float
+    peak_memory_mb: float
 
     @property
     def import_ratio(self) -> float:
@@ -59,6 +81,7 @@ def measured() -> TickCost:
 
         tick_wall_ms, tick_cpu_ms = _medians_ms(one_tick, warm=WARM_TICKS, times=TICKS)
         predict_cpu_ms, model_bytes, family = _prediction(world)
+        cold_tick_s, peak_memory_mb = _cold_tick(world)
     return TickCost(
         tick_cpu_ms=tick_cpu_ms,
         tick_wall_ms=tick_wall_ms,
@@ -67,6 +90,8 @@ def measured() -> TickCost:
         model_family=family,
         import_app_s=_import_s("function_app"),
         import_azure_functions_s=_import_s("azure.functions"),
+        cold_tick_s=cold_tick_s,
+        peak_memory_mb=peak_memory_mb,
     )
 
 
@@ -93,16 +118,24 @@ def _medians_ms(act: Callable[[], object], *, warm: int, times: int) -> tuple[fl
     return statistics.median(walls), statistics.median(cpus)
 
 
+def _cold_tick(world: World) -> tuple[float, float]:
+    """Return the median seconds of the first tick of a process, and its median peak of memory in megabytes."""
+    found = [json.loads(_run(COLD_TICK, str(world.directory))) for _ in range(COLD_STARTS)]
+    return statistics.median(one["took_s"] for one in found), statistics.median(one["peak_mb"] for one in found)
+
+
 def _import_s(module: str) -> float:
     """Return the median seconds of an import in a fresh interpreter, compiled files in place."""
     code = f"import time; began = time.perf_counter(); import {module}; print(time.perf_counter() - began)"
+    return statistics.median([float(_run(code)) for _ in range(IMPORTS + 1)][1:])
+
+
+def _run(code: str, *arguments: str) -> str:
+    """Run code in a fresh interpreter and return what it prints."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", code]
-    taken = [
-        float(subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=ROOT).stdout)  # noqa: S603 - our own command
-        for _ in range(IMPORTS + 1)
-    ]
-    return statistics.median(taken[1:])
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=ROOT)  # noqa: S603 - our own command
+    return done.stdout
 
 
 if __name__ == "__main__":

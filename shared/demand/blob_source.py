@@ -9,7 +9,7 @@ from shared.demand.csv_format import DemandRows, read_demand_csv, read_demand_ro
 from shared.demand.history import History, history_from_rows
 from shared.demand.workshop_log import read_workshop_log
 from shared.errors import BlobNotFound, CloudError, DemandError, DemandUnavailable
-from shared.pools import BlobDemand
+from shared.pools import BlobDemand, Pool
 from shared.ports import Blob, Blobs
 
 DAYS_KEPT = 29
@@ -95,6 +95,15 @@ class BlobDemandSource:
     @property
     def _step(self) -> timedelta | None:
         return timedelta(minutes=self._demand.step_min) if self._demand.step_min else None
+
+
+def training_history(blobs: Blobs, pool: Pool, *, now_utc: datetime) -> History:
+    """Return everything known at ``now_utc``: the pool's blobs, or what the scaler kept of a live source.
+
+    Raises :class:`shared.errors.DemandError`.
+    """
+    demand = pool.demand if isinstance(pool.demand, BlobDemand) else BlobDemand(source="blob")
+    return BlobDemandSource(blobs, demand, pool=pool.name, days=None).history(now_utc)
 
 
 def _rows(name: str, blob: Blob) -> DemandRows:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from shared.demand.history import History
 from shared.forecasting.expectation import LinearExpectation
 from shared.forecasting.features import FLOORS, FeatureSpec, Floats, feature_names
-from shared.forecasting.forecaster import DemandNeed, HistorySpec, Parameters
+from shared.forecasting.forecaster import DemandNeed, Parameters
+from shared.forecasting.history_spec import HistorySpec
 from shared.forecasting.mixture import Mixture, around
 from shared.forecasting.parameter_reader import LOG_RATIOS, ParameterReader
 from shared.forecasting.parameters import HALF_LIFE_DAYS, QUANTILE_LEVELS

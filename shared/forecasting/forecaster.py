@@ -3,40 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.demand.history import History
-from shared.forecasting.features import DAY, FeatureSpec, Floats
-
-if TYPE_CHECKING:
-    from shared.forecasting.training_set import TrainingSet
+from shared.forecasting.features import DAY, Floats
+from shared.forecasting.history_spec import HistorySpec
+from shared.forecasting.training_set import TrainingSet
 
 Parameters = Mapping[str, NDArray[Any]]
 """What a model file holds: arrays by name."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistorySpec:
-    """What a model expects of a history, and for how many intervals after it the model forecasts.
-
-    ``timezone`` is an IANA name; ``holidays`` an ISO 3166 country with an optional subdivision (``ES``, ``DE-BY``), or
-    empty. Both matter only to families that look at the calendar.
-    """
-
-    signals: tuple[str, ...]
-    step: timedelta
-    horizon: int
-    timezone: str = "UTC"
-    holidays: str = ""
-
-    def feature_spec(self, *, floor: float) -> FeatureSpec:
-        """Return how the features of such a history are computed."""
-        return FeatureSpec(
-            step=self.step, horizon=self.horizon, floor=floor, timezone=self.timezone, holidays=self.holidays
-        )
 
 
 class Forecaster(Protocol):
@@ -64,7 +42,7 @@ class Forecaster(Protocol):
         ...
 
     @classmethod
-    def fit(cls, training_set: "TrainingSet") -> Self:
+    def fit(cls, training_set: TrainingSet) -> Self:
         """Fit the family; raises :class:`~shared.errors.TrainingRefused` saying what the history lacks."""
         ...
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from shared.demand.history import History
 from shared.forecasting.expectation import Expectation, LastDayLevel, LinearExpectation
 from shared.forecasting.features import FLOORS, FeatureSpec, Floats, feature_names
-from shared.forecasting.forecaster import DemandNeed, HistorySpec, Parameters
+from shared.forecasting.forecaster import DemandNeed, Parameters
+from shared.forecasting.history_spec import HistorySpec
 from shared.forecasting.leaf_tables import LeafTables, edges_of
 from shared.forecasting.mixture import Mixture, around
 from shared.forecasting.parameter_reader import ParameterReader

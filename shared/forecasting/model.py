@@ -13,8 +13,9 @@ from shared.forecasting.boosting import BoostingForecaster
 from shared.forecasting.card import ModelCard
 from shared.forecasting.features import Floats
 from shared.forecasting.forecast import Forecast
-from shared.forecasting.forecaster import Forecaster, HistorySpec, Parameters
+from shared.forecasting.forecaster import Forecaster, Parameters
 from shared.forecasting.forest import ForestForecaster
+from shared.forecasting.history_spec import HistorySpec
 from shared.forecasting.response_time import ResponseTimeForecaster
 from shared.forecasting.ridge import RidgeForecaster
 from shared.forecasting.seasonal_naive import NAIVE_LEVELS, SeasonalNaiveForecaster, naive_quantiles

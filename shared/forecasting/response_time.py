@@ -10,7 +10,8 @@ from shared.demand.history import History
 from shared.demand.workshop_log import COUNTS, SIGNALS
 from shared.errors import DemandError, TrainingRefused
 from shared.forecasting.features import Floats
-from shared.forecasting.forecaster import HistorySpec, Parameters
+from shared.forecasting.forecaster import Parameters
+from shared.forecasting.history_spec import HistorySpec
 from shared.forecasting.parameter_reader import ParameterReader
 from shared.forecasting.training_set import TrainingSet
 

@@ -16,7 +16,8 @@ from shared.demand.history import History
 from shared.errors import DemandError
 from shared.forecasting.features import DAY, Floats
 from shared.forecasting.forecast import repair_quantiles
-from shared.forecasting.forecaster import DemandNeed, HistorySpec, Parameters
+from shared.forecasting.forecaster import DemandNeed, Parameters
+from shared.forecasting.history_spec import HistorySpec
 from shared.forecasting.parameter_reader import ParameterReader
 from shared.forecasting.training_set import TrainingSet
 

@@ -19,7 +19,7 @@ from shared.forecasting.features import (
     features_of,
     targets,
 )
-from shared.forecasting.forecaster import HistorySpec
+from shared.forecasting.history_spec import HistorySpec
 from shared.forecasting.parameters import FLOOR_SHARE, MAX_TRAINING_DAYS, MIN_TRAINING_ROWS
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import DemandError, ModelRefused
-from shared.forecasting.forecaster import HistorySpec
+from shared.forecasting.history_spec import HistorySpec
 from shared.forecasting.model import naive_forecast
 from shared.forecasting.seasonal_naive import MIN_KNOWN, NAIVE_LEVELS, SeasonalNaiveForecaster, naive_quantiles
 from tests.builders import NOW, STEP, flat, history

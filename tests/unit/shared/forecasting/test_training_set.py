@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from shared.errors import TrainingRefused
-from shared.forecasting.forecaster import HistorySpec
+from shared.forecasting.history_spec import HistorySpec
 from shared.forecasting.training_set import TrainingSet
 from tests.builders import flat
 from tests.demand import HALF_HOUR, daily, history_of
