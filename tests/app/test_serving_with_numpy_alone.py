@@ -33,11 +33,12 @@ from datetime import datetime
 from scaler import wiring
 from shared.forecasting.model_cache import Slot
 from shared.settings import load_settings
+from shared.wiring import pools
 settings = load_settings()
-tick, pools = wiring.tick_of(settings), wiring.pools_of(settings)
-records = tick.run(pools, now_utc=datetime.fromisoformat(os.environ["NOW"]))
-cache = tick.models.store.cache
-models = [(cache.get(Slot.SERVING, pool.name), cache.get(Slot.REFRESHED, pool.name)) for pool in pools]
+fan_out, served = wiring.fan_out_of(settings), pools(settings)
+records = fan_out.run(served, now_utc=datetime.fromisoformat(os.environ["NOW"]))
+cache = fan_out.tick.models.store.cache
+models = [(cache.get(Slot.SERVING, pool.name), cache.get(Slot.REFRESHED, pool.name)) for pool in served]
 print(json.dumps({
     "reasons": [record.reasons for record in records],
     "is_refreshed": [today.model.fitted.forecaster is not serving.model.fitted.forecaster for serving, today in models],
