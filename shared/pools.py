@@ -233,5 +233,5 @@ def _parsed(data: bytes, name: str) -> object:
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as exc:
-        msg = f"{name} is no JSON: {exc}"
+        msg = f"{name} is not JSON: {exc}"
         raise ConfigurationError(msg) from exc

@@ -86,7 +86,7 @@ def filled(demand: NDArray[np.float64], *, per_day: int, carried: int) -> NDArra
 
 
 def nodes_for(wanted: NDArray[np.float64], *, units_per_node: float) -> Nodes:
-    """Return the nodes that serve a demand, at least 1; raises :class:`ValueError` for demand that is no number."""
+    """Return the nodes that serve a demand, at least 1; raises :class:`ValueError` for demand that is not a number."""
     if not np.isfinite(wanted).all():
         msg = f"{int((~np.isfinite(wanted)).sum())} of {len(wanted)} forecasts are not finite"
         raise ValueError(msg)

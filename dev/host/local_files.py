@@ -54,8 +54,8 @@ def load_local_settings(folder: Path, environment: MutableMapping[str, str]) -> 
     """Add the ``Values`` of local.settings.json to the environment; what is set already stays.
 
     Raises:
-        ConfigurationError: the file is encrypted, or a value is no string. Core Tools drops *all* settings for such a
-            value without a word (azure-functions-core-tools issue 223), so it is named here.
+        ConfigurationError: the file is encrypted, or a value is not a string. Core Tools drops *all* settings for such
+            a value without a word (azure-functions-core-tools issue 223), so it is named here.
     """
     path = folder / "local.settings.json"
     content = _json_object(path)
@@ -67,7 +67,7 @@ def load_local_settings(folder: Path, environment: MutableMapping[str, str]) -> 
         msg = f"{path}: Values is {values!r}, where an object of strings belongs"
         raise ConfigurationError(msg)
     faults = [
-        f'{path}: Values["{name}"] is {json.dumps(value)}, which is no string. Put it in quotes: {_quoted(value)}'
+        f'{path}: Values["{name}"] is {json.dumps(value)}, which is not a string. Put it in quotes: {_quoted(value)}'
         for name, value in values.items()
         if not isinstance(value, str)
     ]

@@ -172,7 +172,9 @@ def _history(data: Path | None, content: bytes) -> History:
     try:
         return read_demand_csv(content.decode(), name=str(data))
     except UnicodeDecodeError as exc:
-        msg = f"{data} is no text: DATA= takes a CSV file with 'timestamp,demand' lines, or the workshop's log_data.pkl"
+        msg = (
+            f"{data} is not text: DATA= takes a CSV file with 'timestamp,demand' lines, or the workshop's log_data.pkl"
+        )
         raise ConfigurationError(msg) from exc
 
 

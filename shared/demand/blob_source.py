@@ -114,5 +114,5 @@ def _text(name: str, blob: Blob) -> str:
     try:
         return blob.data.decode()
     except UnicodeDecodeError as exc:
-        msg = f"{name} is no UTF-8 text (byte {exc.start}): write the demand as 'timestamp,demand' lines"
+        msg = f"{name} is not UTF-8 text (byte {exc.start}): write the demand as 'timestamp,demand' lines"
         raise DemandError(msg) from exc

@@ -72,7 +72,7 @@ def _instant(cell: str, name: str, line: int) -> datetime:
         instant = datetime.fromisoformat(cell.strip())
         return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
     except (ValueError, OverflowError) as exc:
-        msg = f"{name}, line {line}: {cell!r} is no ISO 8601 timestamp (such as 2026-11-22T06:00:00Z)"
+        msg = f"{name}, line {line}: {cell!r} is not an ISO 8601 timestamp (such as 2026-11-22T06:00:00Z)"
         raise DemandError(msg) from exc
 
 
@@ -89,7 +89,7 @@ def _value(cell: str, signal: str, where: str) -> float:
     try:
         value = float(cell)
     except ValueError as exc:
-        msg = f"{where}: {signal} is {cell!r}, which is no number (leave it empty where it is unknown)"
+        msg = f"{where}: {signal} is {cell!r}, which is not a number (leave it empty where it is unknown)"
         raise DemandError(msg) from exc
     if not math.isfinite(value) or value < 0:
         msg = f"{where}: {signal} is {cell!r}: demand must be finite and not negative (leave it empty where unknown)"

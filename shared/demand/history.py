@@ -147,6 +147,6 @@ def _check_neighbours(before: datetime, after: datetime, *, step: timedelta) -> 
     if (after - before) % step:
         msg = (
             f"timestamp {after.isoformat()} is off the grid: it is {after - before} after its predecessor, "
-            f"which is no multiple of the step {step}"
+            f"which is not a multiple of the step {step}"
         )
         raise DemandError(msg)

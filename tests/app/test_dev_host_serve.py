@@ -37,7 +37,7 @@ def test_local_settings_add_what_the_environment_lacks(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"Values": {"FORESCALE_ONCE": True}}, r'Values\["FORESCALE_ONCE"\] is true, which is no string.*"true"'),
+        ({"Values": {"FORESCALE_ONCE": True}}, r'Values\["FORESCALE_ONCE"\] is true, which is not a string.*"true"'),
         ({"Values": {"A": 5, "B": None}}, r'Values\["A"\] is 5(.|\n)*Values\["B"\] is null'),
         ({"Values": ["A"]}, "Values is .* where an object of strings belongs"),
         ({"IsEncrypted": True, "Values": {}}, "func settings decrypt"),

@@ -78,7 +78,7 @@ def bad(folder: Path) -> Iterator[dict[str, Run]]:
     [
         pytest.param("missing.csv", "missing.csv cannot be read (No such file or directory)", id="no file"),
         pytest.param(".", "cannot be read (Is a directory)", id="a directory"),
-        pytest.param("binary.csv", "binary.csv is no text: DATA= takes a CSV file", id="a binary file"),
+        pytest.param("binary.csv", "binary.csv is not text: DATA= takes a CSV file", id="a binary file"),
         pytest.param("cut.pkl", "cut.pkl is refused: it names sklear", id="a truncated pickle"),
         pytest.param("unordered.csv", "sort the rows by time", id="an unordered file"),
         pytest.param("zero.csv", "nowhere above zero", id="no demand at all"),

@@ -43,9 +43,9 @@ def seven(world: World) -> World:
         pytest.param(HEAD, "the demand history is empty", id="an empty history"),
         pytest.param(HEAD + "2026-11-23T11:50Z,\n2026-11-23T11:55Z,\n", "holds no demand", id="nothing known"),
         pytest.param(HEAD + "2031-11-23T11:50Z,1\n2031-11-23T11:55Z,1\n", "holds no demand", id="all in the future"),
-        pytest.param(HEAD + "soon,1\n", "'soon' is no ISO 8601 timestamp", id="no timestamp"),
+        pytest.param(HEAD + "soon,1\n", "'soon' is not an ISO 8601 timestamp", id="no timestamp"),
         pytest.param("", "the first line must be 'timestamp,demand'", id="an empty file"),
-        pytest.param(b"\x80\x04\x95", "demand.csv is no UTF-8 text", id="a binary file"),
+        pytest.param(b"\x80\x04\x95", "demand.csv is not UTF-8 text", id="a binary file"),
     ],
 )
 def test_bad_demand_is_one_error_and_holds_the_pool(seven: World, content: str | bytes, expected: str) -> None:

@@ -113,11 +113,11 @@ def test_a_missing_key_is_told_by_its_path() -> None:
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        pytest.param(b"", "is no JSON", id="empty"),
-        pytest.param(b"{", "is no JSON", id="cut off"),
-        pytest.param(b"\xff\xfe", "is no JSON", id="no text"),
-        pytest.param(b"[" * 100_000, "is no JSON", id="nested beyond reason"),
-        pytest.param(b'{"pools": [{"max_nodes": ' + b"9" * 10_000 + b"}]}", "is no JSON", id="a number without end"),
+        pytest.param(b"", "is not JSON", id="empty"),
+        pytest.param(b"{", "is not JSON", id="cut off"),
+        pytest.param(b"\xff\xfe", "is not JSON", id="no text"),
+        pytest.param(b"[" * 100_000, "is not JSON", id="nested beyond reason"),
+        pytest.param(b'{"pools": [{"max_nodes": ' + b"9" * 10_000 + b"}]}", "is not JSON", id="a number without end"),
         pytest.param(b"[]", "config/pools.json", id="a list"),
         pytest.param(b"null", "config/pools.json", id="null"),
         pytest.param(b'{"pools": []}', "name at least one pool", id="no pool"),

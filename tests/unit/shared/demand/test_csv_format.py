@@ -47,7 +47,7 @@ def test_whatever_the_text_nothing_but_our_error_comes(text: str) -> None:
         pytest.param("time,demand\n", "got 'time,demand'", id="another header"),
         pytest.param("timestamp\n", "got 'timestamp'", id="no signal"),
         pytest.param(HEAD, "the demand history is empty", id="nothing but a header"),
-        pytest.param(HEAD + "yesterday,1\n", "line 2: 'yesterday' is no ISO 8601 timestamp", id="no date"),
+        pytest.param(HEAD + "yesterday,1\n", "line 2: 'yesterday' is not an ISO 8601 timestamp", id="no date"),
         pytest.param(HEAD + "0001-01-01T00:00:00+14:00,1\n", "line 2: '0001-01-01T00:00:00+14:00'", id="before time"),
         pytest.param(HEAD + "2026-11-22,1\n2026-11-23,one\n", "line 3: demand is 'one'", id="no number"),
         pytest.param(HEAD + "2026-11-22,NaN\n", "line 2: demand is 'NaN': demand must be finite", id="NaN"),
