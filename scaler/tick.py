@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from scaler.core.decide import Decision, decide
 from scaler.core.memory import Memory
+from scaler.core.plausibility import check_demand
 from scaler.core.pool import PoolState
 from scaler.core.reasons import Reason
 from scaler.core.situation import Situation
@@ -26,7 +27,8 @@ from shared.telemetry import Event, emit
 class Observation:
     """A pool as a tick finds it; where the demand is not known, ``demand_note`` says why.
 
-    ``demand_error`` is set where a person must see to it. ``ended`` is an operation of an earlier tick that is over.
+    ``history`` is the demand that is believed. ``demand_error`` is set where a person must see to it. ``ended`` is an
+    operation of an earlier tick that is over.
     """
 
     pool: Pool
@@ -82,6 +84,9 @@ class Tick:
             note = str(exc)
         except DemandError as exc:
             note = error = str(exc)
+        if history is not None:
+            plausibility, history = check_demand(memory.plausibility, history)
+            memory = replace(memory, plausibility=plausibility)
         return Observation(
             pool=pool,
             now_utc=now_utc,

@@ -17,6 +17,7 @@ POOLS_FILE = "config/pools.json"
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(gt=0, le=1)]
 StepMin = Annotated[float, Field(ge=1 / 60, le=7 * 24 * 60, allow_inf_nan=False)]
 """Minutes between two values: a second to a week."""
 
@@ -106,7 +107,11 @@ class ScaleIn(Part):
     stabilisation_min: Annotated[float, Field(ge=0, le=1440)] = 0
     """A node goes only when no decision of the last so many minutes wanted it."""
     max_nodes_per_tick: Annotated[int, Field(ge=1)] | None = None
-    """At most so many nodes less in one tick; unset: as many as the forecast allows."""
+    """At most so many nodes less in one tick; unset: as many as the removal budget allows."""
+    max_share_per_tick: Share = 0.34
+    """Removal budget: at most this share of the nodes goes in one tick, rounded up; 1 switches it off."""
+    max_share_per_h: Share = 0.75
+    """Removal budget: at most this share of the most nodes of the last hour goes within it; 1 switches it off."""
 
 
 class ScaleOut(Part):

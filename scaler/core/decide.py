@@ -10,6 +10,7 @@ from scaler.core.guards import GuardEffect, apply_guards
 from scaler.core.memory import Memory, ResponseTimeStep
 from scaler.core.miss_price import ErrorBudget, Orders, observe_outcomes, select_miss_price
 from scaler.core.orders import Order, plan_order_history, pool_order_history
+from scaler.core.plausibility import expect_demand
 from scaler.core.pool import Resize
 from scaler.core.reasons import Reason
 from scaler.core.situation import STALE_AFTER_INTERVALS, Situation
@@ -79,13 +80,19 @@ def decide(situation: Situation) -> tuple[Decision, Memory]:
         reasons=(
             *situation.forecast_reasons,
             *((Reason.DEMAND_STALE,) if situation.is_stale else ()),
+            *((Reason.DEMAND_DOUBTED,) if situation.is_doubted else ()),
             *target.reasons,
             *(effect.guard for effect in guards if effect.changed),
             *((Reason.REPAIRING,) if repairs else ()),
             *(blockers if changes else ()),
         ),
         guards=guards,
-        numbers={"demand": situation.newest_demand, "wanted_nodes": target.nodes, **target.numbers},
+        numbers={
+            "demand": situation.newest_demand,
+            "wanted_nodes": target.nodes,
+            **_doubt_numbers(situation),
+            **target.numbers,
+        },
         forecast=situation.forecast,
     )
     order = Order(
@@ -94,7 +101,23 @@ def decide(situation: Situation) -> tuple[Decision, Memory]:
         desired_nodes=state.configured_nodes if blockers and pool.mode is Mode.ACT else desired,
         plans=target.plans,
     )
-    return decision, target.memory.add_order(order, keep=_remembered_for(situation))
+    return decision, _remember(situation, target.memory.add_order(order, keep=_remembered_for(situation)))
+
+
+def _remember(situation: Situation, memory: Memory) -> Memory:
+    """Return the memory with what the next tick must know besides: what was expected, and since when the pool acts."""
+    if situation.forecast is not None and situation.history is not None:
+        expected = expect_demand(memory.plausibility, situation.forecast, situation.history)
+        memory = replace(memory, plausibility=expected)
+    is_acting = situation.pool.mode is Mode.ACT
+    return replace(memory, acting_since=(memory.acting_since or situation.now_utc) if is_acting else None)
+
+
+def _doubt_numbers(situation: Situation) -> Numbers:
+    doubted = situation.memory.plausibility
+    if doubted.doubt is None:
+        return {}
+    return {"doubt": doubted.doubt.value, "doubted_demand": doubted.doubted_demand}
 
 
 def _target(situation: Situation) -> _Target:

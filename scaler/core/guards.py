@@ -1,15 +1,22 @@
 """What may hold, raise or lower the number of nodes that the sizing asks for: small rules, applied in one order."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
 from scaler.core.reasons import Reason
 from scaler.core.situation import Situation
+from shared.pools import Mode
 
 Rule = Callable[[int, Situation], int]
 """Takes the nodes proposed so far and returns the nodes to propose instead, which may be the same."""
 
+REMOVAL_WINDOW = timedelta(hours=1)
+GENTLE_FOR = timedelta(hours=1)
+GENTLE_SHARE = 0.1
+"""For its first hour in mode `act` a pool gives up at most a tenth of its nodes in one tick: whoever switched it on is
+looking, and a wrong setting shows itself while most of the nodes are still there."""
 EVENT_MARGIN = timedelta(minutes=5)
 """The nodes of an event are ordered one tick earlier than their lead time asks for: a tick may be late."""
 
@@ -77,6 +84,26 @@ def _scale_out_limit(nodes: int, situation: Situation) -> int:
     return nodes if most is None else min(nodes, situation.configured_nodes + most)
 
 
+def _removal_budget(nodes: int, situation: Situation) -> int:
+    """Give up no larger share of the pool in one tick, and in one hour, than the operator allows.
+
+    The hour is counted from the most nodes that were asked for in it. A pool that has just been switched to `act` goes
+    gently. One node may always go.
+    """
+    now, budget = situation.configured_nodes, situation.pool.scale_in
+    acting_since = situation.memory.acting_since
+    begins = situation.pool.mode is Mode.ACT and (acting_since is None or situation.now_utc - acting_since < GENTLE_FOR)
+    share_per_tick = min(budget.max_share_per_tick, GENTLE_SHARE) if begins else budget.max_share_per_tick
+    recent = (order for order in situation.memory.orders if order.at > situation.now_utc - REMOVAL_WINDOW)
+    most = max([now, *(order.desired_nodes for order in recent)])
+    floor = max(now - _share_of(now, share_per_tick), most - _share_of(most, budget.max_share_per_h))
+    return max(nodes, min(now, floor))
+
+
+def _share_of(nodes: int, share: float) -> int:
+    return max(1, math.ceil(nodes * share))
+
+
 def _min_nodes(nodes: int, situation: Situation) -> int:
     """Stay at the operator's minimum; a System pool keeps a node whatever the operator says, as AKS demands."""
     return max(nodes, situation.pool.min_nodes, 1 if situation.state.is_system else 0)
@@ -109,6 +136,8 @@ GUARDS: tuple[Guard, ...] = (
     Guard(reason=Reason.MIN_NODES, rule=_min_nodes),
     Guard(reason=Reason.MAX_NODES, rule=_max_nodes),
     Guard(reason=Reason.AUTOSCALER_MAX, rule=_autoscaler_max),
+    # The removal budget holds for the limits too: a typo in one must not take most of a pool in one tick.
+    Guard(reason=Reason.REMOVAL_BUDGET, rule=_removal_budget),
     # Doubt comes last: nothing stale or partial removes a node, not even to obey a limit.
     Guard(reason=Reason.IN_DOUBT, rule=_in_doubt),
 )

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from scaler.core.backoff import Backoff
 from scaler.core.miss_price import MissPriceState
 from scaler.core.orders import Order
+from scaler.core.plausibility import Plausibility
 from scaler.core.pool import Operation
 
 
@@ -22,7 +23,7 @@ class Memory:
     """Everything that outlives a tick, for one pool; a new pool starts with ``Memory()``.
 
     ``operation`` is a resize that the platform accepted and whose end has not been seen; ``model_version`` is the
-    published model that last forecast for the pool.
+    published model that last forecast for the pool; ``acting_since`` is when the pool was switched to act.
     """
 
     miss_price: MissPriceState = field(default_factory=MissPriceState)
@@ -31,6 +32,8 @@ class Memory:
     operation: Operation | None = None
     backoff: Backoff | None = None
     model_version: str | None = None
+    plausibility: Plausibility = field(default_factory=Plausibility)
+    acting_since: datetime | None = None
 
     def correct_last_order(self, nodes: int) -> "Memory":
         """Return the memory whose last order is ``nodes``: the platform did not take what was asked for."""

@@ -16,6 +16,7 @@ class Reason(StrEnum):
     NO_FORECAST = "no_forecast"
     DEMAND_UNAVAILABLE = "demand_unavailable"
     DEMAND_STALE = "demand_stale"
+    DEMAND_DOUBTED = "demand_doubted"
 
     # what the forecast asks for
     NEEDS_MORE = "needs_more"
@@ -31,6 +32,7 @@ class Reason(StrEnum):
     STABILISING = "stabilising"
     SCALE_IN_LIMIT = "scale_in_limit"
     SCALE_OUT_LIMIT = "scale_out_limit"
+    REMOVAL_BUDGET = "removal_budget"
     MIN_NODES = "min_nodes"
     MAX_NODES = "max_nodes"
     AUTOSCALER_MAX = "autoscaler_max"

@@ -20,6 +20,8 @@ STALE_AFTER_INTERVALS = 3
 class Situation:
     """A pool as it was observed and forecast; ``forecast_reasons`` say how the forecast came about.
 
+    ``history`` is the demand that is believed (``scaler.core.plausibility``).
+
     ``card`` is that of the published model that the forecast comes from; None if it comes from a fallback.
     """
 
@@ -45,9 +47,16 @@ class Situation:
         return self.now_utc - self.history.end_utc >= STALE_AFTER_INTERVALS * self.history.step
 
     @property
+    def is_doubted(self) -> bool:
+        """Whether the newest demand is not believed."""
+        return self.memory.plausibility.doubt is not None
+
+    @property
     def is_in_doubt(self) -> bool:
-        """Whether nothing may be removed: the demand is stale, a model was refused, or there is no forecast."""
-        return self.is_stale or self.forecast is None or Reason.MODEL_REFUSED in self.forecast_reasons
+        """Whether nothing may be removed: the demand is stale or doubted, a model was refused, or nothing forecasts."""
+        return (
+            self.is_stale or self.is_doubted or self.forecast is None or Reason.MODEL_REFUSED in self.forecast_reasons
+        )
 
     @property
     def newest_demand(self) -> float | None:

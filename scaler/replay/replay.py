@@ -7,7 +7,7 @@ interval, and the decision on both.
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scaler.core.decide import decide
 from scaler.core.memory import Memory
 from scaler.core.miss_price import MissPriceState
+from scaler.core.plausibility import check_demand
 from scaler.core.pool import PoolState, Provisioning
 from scaler.core.reasons import Reason
 from scaler.core.situation import Situation
@@ -174,8 +175,13 @@ class _Backtest:
         rows = None if self._model is None else self._model.forecaster.historical_forecasts(known, first=block.first)
         for offset, interval in enumerate(range(block.first, block.stop)):
             past = self._history.first(interval + 1)
-            forecast = self._forecast(past, None if rows is None else rows[offset])
-            self._decide(interval, past, forecast)
+            plausibility, believed = check_demand(self._memory.plausibility, past)
+            self._memory = replace(self._memory, plausibility=plausibility)
+            if plausibility.doubt is None:
+                forecast = self._forecast(past, None if rows is None else rows[offset])
+            else:
+                forecast = self._forecast_without(believed, until_utc=past.end_utc)
+            self._decide(interval, believed, forecast)
 
     def result(self, workload: Workload) -> ReplayResult:
         """Return what was decided; before the first decision that one stands."""
@@ -209,14 +215,24 @@ class _Backtest:
             model_version=model.family,
         )
 
-    def _decide(self, interval: int, past: History, forecast: Forecast | None) -> None:
+    def _forecast_without(self, believed: History, *, until_utc: datetime) -> Forecast | None:
+        """Forecast from the demand that is believed, and reach as far as a tick would."""
+        rows = (
+            None
+            if self._model is None
+            else self._model.forecaster.historical_forecasts(believed, first=len(believed) - 1)
+        )
+        forecast = self._forecast(believed, None if rows is None else rows[0])
+        return forecast and forecast.extended_to(until_utc + self._pool.lead_time + believed.step)
+
+    def _decide(self, interval: int, believed: History, forecast: Forecast | None) -> None:
         decision, self._memory = decide(
             Situation(
                 pool=self._pool,
                 state=PoolState(nodes=self._setting, provisioning=Provisioning.READY),
                 memory=self._memory,
-                now_utc=past.end_utc,
-                history=past.last(self._recent),
+                now_utc=self._history.instant(interval + 1),
+                history=believed.last(self._recent),
                 forecast=forecast,
                 forecast_reasons=(Reason.MODEL,),
             )

@@ -37,8 +37,13 @@ def test_with_its_model_a_pool_shrinks_when_demand_did(world: World) -> None:
     world.model()
     world.start_at(12)
 
-    assert reasons_of(world.tick()) == (Reason.MODEL, Reason.NEEDS_LESS, Reason.RESIZE_ACCEPTED)
-    assert 2 <= world.nodes() <= 3
+    assert reasons_of(world.tick()) == (
+        Reason.MODEL,
+        Reason.NEEDS_LESS,
+        Reason.REMOVAL_BUDGET,
+        Reason.RESIZE_ACCEPTED,
+    )
+    assert world.nodes() == 10
 
 
 def test_a_refused_model_falls_to_the_last_good_one_and_removes_nothing(world: World) -> None:
@@ -54,7 +59,13 @@ def test_a_refused_model_falls_to_the_last_good_one_and_removes_nothing(world: W
 
     reasons = reasons_of(tick.run([pool()], now_utc=world.clock()))
 
-    assert reasons == (Reason.MODEL_REFUSED, Reason.LAST_GOOD_MODEL, Reason.NEEDS_LESS, Reason.IN_DOUBT)
+    assert reasons == (
+        Reason.MODEL_REFUSED,
+        Reason.LAST_GOOD_MODEL,
+        Reason.NEEDS_LESS,
+        Reason.REMOVAL_BUDGET,
+        Reason.IN_DOUBT,
+    )
     assert world.nodes() == 12
 
 
@@ -114,7 +125,13 @@ def test_demand_that_is_late_by_three_intervals_removes_nothing(world: World) ->
     world.model()
     world.start_at(7)
 
-    assert reasons_of(world.tick()) == (Reason.MODEL, Reason.DEMAND_STALE, Reason.NEEDS_LESS, Reason.IN_DOUBT)
+    assert reasons_of(world.tick()) == (
+        Reason.MODEL,
+        Reason.DEMAND_STALE,
+        Reason.NEEDS_LESS,
+        Reason.REMOVAL_BUDGET,
+        Reason.IN_DOUBT,
+    )
     assert world.nodes() == 7
 
 

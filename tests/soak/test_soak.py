@@ -31,14 +31,14 @@ KNOWN_BEFORE = timedelta(days=8)
 
 
 class DayAndNight:
-    """Demand that swings with the day and every two hours, and stays at 60 for the last three hours of the soak."""
+    """Demand that swings with the day and every two hours, and stays about 60 for the last three hours of the soak."""
 
     def __init__(self, start: datetime) -> None:
         first = start - KNOWN_BEFORE
         intervals = int((KNOWN_BEFORE + DAY) / STEP)
         calm_from = intervals - int(timedelta(hours=3) / STEP)
         swing = [30 * math.sin(2 * math.pi * k / 288) + 15 * math.sin(2 * math.pi * k / 24) for k in range(intervals)]
-        values = [60 + swing[k] * (k < calm_from) for k in range(intervals)]
+        values = [60 + swing[k] * (k < calm_from) + 0.01 * (k % 2) for k in range(intervals)]
         self._whole = History(start_utc=first, step=STEP, values=np.array(values)[:, None])
 
     def history(self, now_utc: datetime) -> History:

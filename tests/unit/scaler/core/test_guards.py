@@ -1,5 +1,6 @@
 """Each guard says what it made of the nodes proposed to it."""
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
@@ -14,12 +15,15 @@ from scaler.core.reasons import Reason
 from scaler.core.situation import Situation
 from tests.builders import NOW, STEP, flat, forecast, pool, state
 
+ACTING = Memory(acting_since=NOW - timedelta(days=1))
+NO_BUDGET = {"max_share_per_tick": 1, "max_share_per_h": 1}
+
 
 def situation(**changes: object) -> Situation:
     usual = {
-        "pool": pool(),
+        "pool": pool(scale_in=NO_BUDGET),
         "state": state(10),
-        "memory": Memory(),
+        "memory": ACTING,
         "now_utc": NOW,
         "history": flat(100.0),
         "forecast": forecast(100.0),
@@ -39,32 +43,42 @@ def test_what_one_guard_leaves_the_next_one_gets(nodes: int) -> None:
 
 
 EVENT = {"events": [{"start": "2026-11-23T12:14", "end": "2026-11-23T13:00", "min_nodes": 14}]}
-RECENT = Memory(orders=(Order(at=NOW - STEP, wanted_nodes=8, desired_nodes=8),))
+RECENT = replace(ACTING, orders=(Order(at=NOW - STEP, wanted_nodes=8, desired_nodes=8),))
 
 
 @pytest.mark.parametrize(
     ("reason", "around", "wanted", "allowed"),
     [
-        pytest.param(Reason.EVENT_FLOOR, situation(pool=pool(calendar=EVENT)), 3, 14, id="event"),
+        pytest.param(Reason.EVENT_FLOOR, situation(pool=pool(calendar=EVENT, scale_in=NO_BUDGET)), 3, 14, id="event"),
         pytest.param(
             Reason.STABILISING,
-            situation(pool=pool(scale_in={"stabilisation_min": 15}), memory=RECENT),
+            situation(pool=pool(scale_in={**NO_BUDGET, "stabilisation_min": 15}), memory=RECENT),
             3,
             8,
             id="stabilisation",
         ),
         pytest.param(
-            Reason.SCALE_IN_LIMIT, situation(pool=pool(scale_in={"max_nodes_per_tick": 2})), 3, 8, id="scale in"
+            Reason.SCALE_IN_LIMIT,
+            situation(pool=pool(scale_in={**NO_BUDGET, "max_nodes_per_tick": 2})),
+            3,
+            8,
+            id="scale in",
         ),
         pytest.param(
             Reason.SCALE_OUT_LIMIT, situation(pool=pool(scale_out={"max_nodes_per_tick": 2})), 19, 12, id="scale out"
         ),
-        pytest.param(Reason.MIN_NODES, situation(pool=pool(min_nodes=4)), 3, 4, id="minimum"),
+        pytest.param(Reason.MIN_NODES, situation(pool=pool(min_nodes=4, scale_in=NO_BUDGET)), 3, 4, id="minimum"),
         pytest.param(
-            Reason.MIN_NODES, situation(pool=pool(min_nodes=0), state=state(10, system=True)), 0, 1, id="system pool"
+            Reason.MIN_NODES,
+            situation(pool=pool(min_nodes=0, scale_in=NO_BUDGET), state=state(10, system=True)),
+            0,
+            1,
+            id="system pool",
         ),
         pytest.param(Reason.MAX_NODES, situation(), 30, 20, id="maximum"),
         pytest.param(Reason.AUTOSCALER_MAX, situation(state=state(10, autoscaled_to=12)), 15, 12, id="autoscaler"),
+        pytest.param(Reason.REMOVAL_BUDGET, situation(pool=pool()), 3, 6, id="removal budget"),
+        pytest.param(Reason.REMOVAL_BUDGET, situation(memory=Memory()), 3, 9, id="removal budget, first hour"),
         pytest.param(Reason.IN_DOUBT, situation(forecast=None), 3, 10, id="doubt"),
     ],
 )
@@ -81,11 +95,29 @@ def test_a_guard_that_changes_the_proposal_is_named(
 
 def test_an_event_is_prepared_for_a_tick_earlier_than_its_nodes_need() -> None:
     """The nodes take ten minutes; one tick of five minutes may be late, so they are ordered a quarter before."""
-    held = situation(pool=pool(calendar=EVENT), now_utc=NOW - timedelta(minutes=1))
-    too_early = situation(pool=pool(calendar=EVENT), now_utc=NOW - timedelta(minutes=2))
+    held = situation(pool=pool(calendar=EVENT, scale_in=NO_BUDGET), now_utc=NOW - timedelta(minutes=1))
+    too_early = situation(pool=pool(calendar=EVENT, scale_in=NO_BUDGET), now_utc=NOW - timedelta(minutes=2))
 
     assert (apply_guards(3, held)[0], apply_guards(3, too_early)[0]) == (14, 3)
 
 
 def test_doubt_is_stronger_than_the_operators_maximum() -> None:
     assert apply_guards(3, situation(pool=pool(max_nodes=5), forecast=None))[0] == 10
+
+
+def test_the_budget_of_an_hour_counts_from_the_most_nodes_that_were_asked_for_in_it() -> None:
+    earlier = [Order(at=NOW - age * STEP, wanted_nodes=1, desired_nodes=nodes) for age, nodes in ((13, 100), (9, 40))]
+    around = situation(pool=pool(), memory=replace(ACTING, orders=tuple(earlier)), state=state(11))
+
+    assert apply_guards(1, around)[0] == 10
+
+
+def test_the_last_nodes_of_a_small_pool_go_one_by_one() -> None:
+    small = pool(min_nodes=0)
+
+    assert [apply_guards(0, situation(pool=small, state=state(nodes)))[0] for nodes in (3, 2, 1)] == [1, 1, 0]
+
+
+@pytest.mark.parametrize("limits", [{"max_nodes": 2}, {"sizing": {"kind": "capacity", "units_per_node": 1000}}])
+def test_a_typo_in_the_limits_takes_a_third_of_the_nodes_in_a_tick_and_not_all(limits: dict[str, object]) -> None:
+    assert apply_guards(2, situation(pool=pool(**limits), state=state(20)))[0] == 13
