@@ -24,6 +24,8 @@ SENTENCES: Mapping[Reason, str] = {
     Reason.RESPONSE_TIME_FINE: "{expected_s:.4g} s are expected, within {sla_s:g} ± {threshold_s:g} s.",
     Reason.STEP_TAKEN: "The step for this forecast interval was taken before: to {wanted_nodes} nodes.",
     Reason.EVENT_FLOOR: "A planned event needs more nodes than that.",
+    Reason.WINDOW_FLOOR: "A window of the calendar asks for more nodes than that.",
+    Reason.OVERRIDE_FLOOR: "An override asks for more nodes than that: {override}.",
     Reason.STABILISING: "Within the stabilisation window more nodes were wanted: scale-in waits.",
     Reason.SCALE_IN_LIMIT: "No more nodes may go in one tick.",
     Reason.SCALE_OUT_LIMIT: "No more nodes may come in one tick.",
@@ -31,10 +33,15 @@ SENTENCES: Mapping[Reason, str] = {
     Reason.MIN_NODES: "The pool's minimum is higher.",
     Reason.MAX_NODES: "The pool's maximum is lower.",
     Reason.AUTOSCALER_MAX: "The cluster autoscaler's own maximum is lower.",
+    Reason.WINDOW_CEILING: "A window of the calendar allows no more nodes.",
+    Reason.OVERRIDE_CEILING: "An override allows no more nodes: {override}.",
+    Reason.ONLY_GROWTH: "A window of the calendar lets nodes only be added.",
     Reason.IN_DOUBT: "In doubt nothing is removed.",
     Reason.REPAIRING: "The last resize failed and left the pool failed: its setting is written again to repair it.",
     Reason.OBSERVING: "The pool is observed only: nothing was written.",
     Reason.PAUSED: "The pool is paused: nothing was written.",
+    Reason.PAUSED_BY_OVERRIDE: "An override pauses the pool: {override}. Nothing was written.",
+    Reason.CHANGE_FREEZE: "A window of the calendar forbids every resize: nothing was written.",
     Reason.POOL_BUSY: "An operation is in progress on the pool: the next tick tries again.",
     Reason.POOL_STOPPED: "The pool is stopped: nothing was written.",
     Reason.BACKING_OFF: "An earlier resize was refused: waiting before the next try.",
@@ -57,7 +64,13 @@ def explain(record: Mapping[str, Any]) -> Sequence[str]:
 
     A guard that changed something says from how many nodes to how many.
     """
-    known = {"model_version": "", **(record["forecast"] or {}), **record["numbers"], **record}
+    known = {
+        "model_version": "",
+        "override": _override_words(record),
+        **(record["forecast"] or {}),
+        **record["numbers"],
+        **record,
+    }
     changes = {effect["guard"]: effect for effect in record["guards"] if effect["before"] != effect["after"]}
     sentences = []
     for reason in record["reasons"]:
@@ -67,6 +80,10 @@ def explain(record: Mapping[str, Any]) -> Sequence[str]:
     if "price_nodes" in record["numbers"]:
         sentences.append(_price_sentence(record["numbers"]))
     return [*sentences, *(f"Note: {note}" for note in record["notes"])]
+
+
+def _override_words(record: Mapping[str, Any]) -> str:
+    return "; ".join(f"{one['reason']} ({one['by']}, until {one['until']})" for one in record["overrides"])
 
 
 def _price_sentence(numbers: Mapping[str, Any]) -> str:

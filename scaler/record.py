@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scaler.core.decide import Decision
+from scaler.core.override import Override
 from scaler.core.pool import Operation
 from scaler.core.reasons import Reason
 
@@ -58,6 +59,7 @@ class Record:
                 {"guard": effect.guard.value, "before": effect.before, "after": effect.after}
                 for effect in decision.guards
             ],
+            "overrides": [_override_fields(override) for override in decision.overrides],
             "numbers": dict(decision.numbers),
             "forecast": _forecast_fields(decision),
             "notes": list(self.notes),
@@ -72,6 +74,17 @@ def _operation_fields(operation: Operation | None) -> dict[str, Any] | None:
         "handle": operation.handle,
         "nodes": operation.resize.nodes,
         "started_at": operation.started_at.isoformat(),
+    }
+
+
+def _override_fields(override: Override) -> dict[str, Any]:
+    return {
+        "min_nodes": override.min_nodes,
+        "max_nodes": override.max_nodes,
+        "paused": override.paused,
+        "until": override.until_utc.isoformat(),
+        "by": override.by,
+        "reason": override.reason,
     }
 
 

@@ -3,15 +3,15 @@
 import json
 import math
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
+from shared.calendar import Calendar
 from shared.errors import ConfigurationError
-from shared.validation import validated
+from shared.validation import Part, validated
 
 POOLS_FILE = "config/pools.json"
 
@@ -20,12 +20,6 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1)]
 StepMin = Annotated[float, Field(ge=1 / 60, le=7 * 24 * 60, allow_inf_nan=False)]
 """Minutes between two values: a second to a week."""
-
-
-class Part(BaseModel):
-    """A part of the pools file: frozen, no unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Mode(StrEnum):
@@ -119,51 +113,6 @@ class ScaleOut(Part):
 
     max_nodes_per_tick: Annotated[int, Field(ge=1)] | None = None
     """At most so many nodes more in one tick; unset: as many as needed."""
-
-
-class CalendarEvent(Part):
-    """A planned event: a floor under the pool between two local times."""
-
-    start: datetime
-    """Start, ISO 8601; without an offset it is in the calendar's time zone."""
-    end: datetime
-    """End, ISO 8601; without an offset it is in the calendar's time zone."""
-    min_nodes: Annotated[int, Field(ge=0)]
-    """Nodes to have ready during the event, from its first minute."""
-
-
-class Calendar(Part):
-    """When people use the pool."""
-
-    timezone: str = "UTC"
-    """IANA name, such as `Europe/Madrid`; days, weeks and daylight saving follow it."""
-    holidays: Annotated[str, Field(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")] | None = None
-    """ISO 3166 country, with a subdivision where wanted (`ES`, `DE-BY`): its public holidays are unlike other days."""
-    events: tuple[CalendarEvent, ...] = ()
-    """Planned events."""
-
-    @field_validator("timezone")
-    @classmethod
-    def _zone_exists(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
-            msg = f"no time zone is named {name!r} (an IANA name such as 'Europe/Madrid' is meant)"
-            raise ValueError(msg) from exc
-        return name
-
-    @model_validator(mode="after")
-    def _events_have_an_end(self) -> "Calendar":
-        for index, event in enumerate(self.events):
-            if self.utc(event.end) <= self.utc(event.start):
-                msg = f"events[{index}] ends ({event.end.isoformat()}) before it starts ({event.start.isoformat()})"
-                raise ValueError(msg)
-        return self
-
-    def utc(self, instant: datetime) -> datetime:
-        """Return the instant in UTC; one without an offset is in the calendar's time zone."""
-        zoned = instant.replace(tzinfo=ZoneInfo(self.timezone)) if instant.tzinfo is None else instant
-        return zoned.astimezone(UTC)
 
 
 class Pool(Part):

@@ -5,13 +5,20 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shared.errors import ConfigurationError
 
 SHOWN_CHARACTERS = 80
 SECRET = re.compile(r"accountkey=|sharedaccess|sig=|password|://[^/@]*:[^/@]*@", re.IGNORECASE)
 """What betrays a secret in a value that landed under the wrong name; such a value is not shown."""
+
+
+class Part(BaseModel):
+    """A part of a file that operators write: frozen, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
 
 Model = TypeVar("Model", bound=BaseModel)
 

@@ -10,12 +10,14 @@ from scaler.core.guards import GuardEffect, apply_guards
 from scaler.core.memory import Memory, ResponseTimeStep
 from scaler.core.miss_price import ErrorBudget, Orders, observe_outcomes, select_miss_price
 from scaler.core.orders import Order, plan_order_history, pool_order_history
+from scaler.core.override import Override
 from scaler.core.plausibility import expect_demand
 from scaler.core.pool import Resize
 from scaler.core.reasons import Reason
 from scaler.core.situation import STALE_AFTER_INTERVALS, Situation
 from scaler.core.sizing import MISS_PRICES, nodes_by_price, size
 from scaler.core.warm_start import warm_start
+from shared.calendar import Resizes
 from shared.demand.history import History
 from shared.forecasting.forecast import Forecast
 from shared.pools import CapacitySizing, Mode, ResponseTimeSizing
@@ -44,6 +46,7 @@ class Decision:
     guards: tuple[GuardEffect, ...]
     numbers: Numbers
     forecast: Forecast | None
+    overrides: tuple[Override, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +97,7 @@ def decide(situation: Situation) -> tuple[Decision, Memory]:
             **target.numbers,
         },
         forecast=situation.forecast,
+        overrides=situation.overrides,
     )
     order = Order(
         at=situation.now_utc,
@@ -193,6 +197,8 @@ def _blockers(situation: Situation, *, adds_nodes: bool) -> tuple[Reason, ...]:
     found = {
         Reason.OBSERVING: pool.mode is Mode.OBSERVE,
         Reason.PAUSED: pool.mode is Mode.PAUSED,
+        Reason.PAUSED_BY_OVERRIDE: any(override.paused for override in situation.overrides),
+        Reason.CHANGE_FREEZE: any(window.resizes is Resizes.NONE for window in situation.windows()),
         Reason.POOL_STOPPED: situation.state.is_stopped,
         Reason.POOL_BUSY: situation.state.is_busy or memory.operation is not None,
         Reason.BACKING_OFF: memory.backoff is not None

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from scaler.core.reasons import Reason
 from scaler.core.situation import Situation
+from shared.calendar import Resizes
 from shared.pools import Mode
 
 Rule = Callable[[int, Situation], int]
@@ -57,12 +58,21 @@ def _event_floor(nodes: int, situation: Situation) -> int:
     """Have the nodes of a planned event ready from its first minute."""
     calendar = situation.pool.calendar
     ahead = situation.pool.lead_time + EVENT_MARGIN
-    floors = [
-        event.min_nodes
-        for event in calendar.events
-        if calendar.utc(event.start) - ahead <= situation.now_utc < calendar.utc(event.end)
-    ]
+    now_utc = situation.now_utc
+    floors = [event.min_nodes for event in calendar.events if calendar.occurs(event, now_utc, now_utc + ahead)]
     return max([nodes, *floors])
+
+
+def _window_floor(nodes: int, situation: Situation) -> int:
+    """Have the nodes of a calendar's window ready from its first minute."""
+    ahead = situation.pool.lead_time + EVENT_MARGIN
+    floors = (window.min_nodes for window in situation.windows(ahead=ahead))
+    return max([nodes, *(floor for floor in floors if floor is not None)])
+
+
+def _override_floor(nodes: int, situation: Situation) -> int:
+    """Have at least what an operator asked for by hand."""
+    return max([nodes, *(one.min_nodes for one in situation.overrides if one.min_nodes is not None)])
 
 
 def _stabilisation(nodes: int, situation: Situation) -> int:
@@ -120,24 +130,45 @@ def _autoscaler_max(nodes: int, situation: Situation) -> int:
     return nodes if autoscaler is None else min(nodes, autoscaler.max_count)
 
 
+def _window_ceiling(nodes: int, situation: Situation) -> int:
+    """Have no more than a calendar's window allows now."""
+    return min([nodes, *(window.max_nodes for window in situation.windows() if window.max_nodes is not None)])
+
+
+def _override_ceiling(nodes: int, situation: Situation) -> int:
+    """Have no more than an operator allowed by hand."""
+    return min([nodes, *(one.max_nodes for one in situation.overrides if one.max_nodes is not None)])
+
+
+def _only_growth(nodes: int, situation: Situation) -> int:
+    """Give nothing up while a window lets nodes only be added."""
+    growing = any(window.resizes is Resizes.GROWTH for window in situation.windows())
+    return max(nodes, situation.configured_nodes) if growing else nodes
+
+
 def _in_doubt(nodes: int, situation: Situation) -> int:
     """Hold or add, never remove."""
     return max(nodes, situation.configured_nodes) if situation.is_in_doubt else nodes
 
 
 GUARDS: tuple[Guard, ...] = (
-    # What was planned by a person comes first: an event raises the floor that everything else starts from.
+    # What a person planned or asked for comes first: it raises the floor that everything else starts from.
     Guard(reason=Reason.EVENT_FLOOR, rule=_event_floor),
+    Guard(reason=Reason.WINDOW_FLOOR, rule=_window_floor),
+    Guard(reason=Reason.OVERRIDE_FLOOR, rule=_override_floor),
     # Then calm and speed: how soon nodes may go, and how many may move at once.
     Guard(reason=Reason.STABILISING, rule=_stabilisation),
     Guard(reason=Reason.SCALE_IN_LIMIT, rule=_scale_in_limit),
     Guard(reason=Reason.SCALE_OUT_LIMIT, rule=_scale_out_limit),
-    # Then the limits, which nothing before may pass.
+    # Then the limits, which nothing before may pass; a ceiling set for a while is stronger than the usual minimum.
     Guard(reason=Reason.MIN_NODES, rule=_min_nodes),
+    Guard(reason=Reason.WINDOW_CEILING, rule=_window_ceiling),
+    Guard(reason=Reason.OVERRIDE_CEILING, rule=_override_ceiling),
     Guard(reason=Reason.MAX_NODES, rule=_max_nodes),
     Guard(reason=Reason.AUTOSCALER_MAX, rule=_autoscaler_max),
     # The removal budget holds for the limits too: a typo in one must not take most of a pool in one tick.
     Guard(reason=Reason.REMOVAL_BUDGET, rule=_removal_budget),
+    Guard(reason=Reason.ONLY_GROWTH, rule=_only_growth),
     # Doubt comes last: nothing stale or partial removes a node, not even to obey a limit.
     Guard(reason=Reason.IN_DOUBT, rule=_in_doubt),
 )

@@ -29,6 +29,8 @@ class Reason(StrEnum):
 
     # what held, raised or lowered it
     EVENT_FLOOR = "event_floor"
+    WINDOW_FLOOR = "window_floor"
+    OVERRIDE_FLOOR = "override_floor"
     STABILISING = "stabilising"
     SCALE_IN_LIMIT = "scale_in_limit"
     SCALE_OUT_LIMIT = "scale_out_limit"
@@ -36,6 +38,9 @@ class Reason(StrEnum):
     MIN_NODES = "min_nodes"
     MAX_NODES = "max_nodes"
     AUTOSCALER_MAX = "autoscaler_max"
+    WINDOW_CEILING = "window_ceiling"
+    OVERRIDE_CEILING = "override_ceiling"
+    ONLY_GROWTH = "only_growth"
     IN_DOUBT = "in_doubt"
 
     # why it is asked for although the setting stays
@@ -44,6 +49,8 @@ class Reason(StrEnum):
     # why it is not applied
     OBSERVING = "observing"
     PAUSED = "paused"
+    PAUSED_BY_OVERRIDE = "paused_by_override"
+    CHANGE_FREEZE = "change_freeze"
     POOL_BUSY = "pool_busy"
     POOL_STOPPED = "pool_stopped"
     BACKING_OFF = "backing_off"

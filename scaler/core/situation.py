@@ -2,11 +2,13 @@
 
 import math
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from scaler.core.memory import Memory
+from scaler.core.override import Override
 from scaler.core.pool import PoolState
 from scaler.core.reasons import Reason
+from shared.calendar import CalendarWindow
 from shared.demand.history import History
 from shared.forecasting.card import ModelCard
 from shared.forecasting.forecast import Forecast
@@ -23,6 +25,7 @@ class Situation:
     ``history`` is the demand that is believed (``scaler.core.plausibility``).
 
     ``card`` is that of the published model that the forecast comes from; None if it comes from a fallback.
+    ``overrides`` are those that count now: the pool's, and those for all pools.
     """
 
     pool: Pool
@@ -33,6 +36,7 @@ class Situation:
     forecast: Forecast | None = None
     forecast_reasons: tuple[Reason, ...] = ()
     card: ModelCard | None = None
+    overrides: tuple[Override, ...] = ()
 
     @property
     def configured_nodes(self) -> int:
@@ -56,6 +60,13 @@ class Situation:
         """Whether nothing may be removed: the demand is stale or doubted, a model was refused, or nothing forecasts."""
         return (
             self.is_stale or self.is_doubted or self.forecast is None or Reason.MODEL_REFUSED in self.forecast_reasons
+        )
+
+    def windows(self, *, ahead: timedelta = timedelta()) -> tuple[CalendarWindow, ...]:
+        """Return the calendar's windows that count now, or begin within ``ahead``."""
+        calendar = self.pool.calendar
+        return tuple(
+            window for window in calendar.windows if calendar.occurs(window, self.now_utc, self.now_utc + ahead)
         )
 
     @property

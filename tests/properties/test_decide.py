@@ -13,6 +13,7 @@ from scaler.core.decide import decide
 from scaler.core.guards import apply_guards
 from scaler.core.memory import Memory
 from scaler.core.orders import Order
+from scaler.core.override import Override
 from scaler.core.pool import PoolState
 from scaler.core.reasons import Reason
 from scaler.core.situation import Situation
@@ -376,3 +377,45 @@ def test_a_forecast_that_ended_is_refused() -> None:
     ended = forecast(0.0, first_utc=NOW - timedelta(days=1))
     with pytest.raises(ValueError, match="ends before"):
         decide(quiet(forecast=ended))
+
+
+# what a person said for a while
+
+
+def override(**rule: Any) -> Override:
+    return Override(until_utc=NOW + STEP, by="ana", reason="load test", set_at_utc=NOW, **rule)
+
+
+def in_window(**rule: Any) -> Pool:
+    return pool(calendar={"windows": [{"from_time": "11:00", "to_time": "13:00", **rule}]}, scale_in=NO_BUDGET)
+
+
+@given(situation=situations())
+def test_an_override_that_pauses_writes_nothing(situation: Situation) -> None:
+    paused = replace(situation, overrides=(override(paused=True),))
+
+    assert decide(paused)[0].resize is None
+
+
+@given(situation=situations(), floor=nodes)
+def test_a_floor_set_by_hand_is_kept_as_far_as_the_limits_allow(situation: Situation, floor: int) -> None:
+    raised, _ = decide(replace(situation, overrides=(override(min_nodes=floor),)))
+    limits = situation.pool.scale_out.max_nodes_per_tick
+
+    assert raised.desired_nodes >= min(floor, most_of(situation)) or limits is not None
+    assert raised.overrides[0].by == "ana"
+
+
+def test_a_change_freeze_decides_and_writes_nothing() -> None:
+    decision, memory = decide(quiet(pool=in_window(resizes="none"), forecast=forecast(1500.0)))
+
+    assert decision.desired_nodes == 15
+    assert decision.resize is None
+    assert Reason.CHANGE_FREEZE in decision.reasons
+    assert memory.orders[-1].desired_nodes == 10
+
+
+def test_outside_its_window_a_freeze_is_over() -> None:
+    night = pool(calendar={"windows": [{"from_time": "22:00", "to_time": "06:00", "resizes": "none"}]})
+
+    assert decide(quiet(pool=night, forecast=forecast(1500.0)))[0].resize is not None

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.calendar import Calendar
 from shared.errors import ConfigurationError
-from shared.pools import Calendar, Mode, read_pools
+from shared.pools import Mode, read_pools
 from tests.builders import pool, pool_json, pools_file, workshop_json
 
 

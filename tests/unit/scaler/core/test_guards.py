@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 from scaler.core.guards import GUARDS, apply_guards
 from scaler.core.memory import Memory
 from scaler.core.orders import Order
+from scaler.core.override import Override
 from scaler.core.reasons import Reason
 from scaler.core.situation import Situation
+from shared.pools import Pool
 from tests.builders import NOW, STEP, flat, forecast, pool, state
 
 ACTING = Memory(acting_since=NOW - timedelta(days=1))
@@ -29,6 +32,16 @@ def situation(**changes: object) -> Situation:
         "forecast": forecast(100.0),
     }
     return Situation(**{**usual, **changes})  # type: ignore[arg-type]
+
+
+def in_window(**rule: object) -> Pool:
+    """A pool in the middle of a calendar's window."""
+    window = {"from_time": "11:00", "to_time": "13:00", **rule}
+    return pool(calendar={"windows": [window]}, scale_in=NO_BUDGET)
+
+
+def override(**rule: Any) -> Override:
+    return Override(until_utc=NOW + STEP, by="ana", reason="load test", set_at_utc=NOW, **rule)
 
 
 @given(nodes=st.integers(0, 60))
@@ -77,6 +90,15 @@ RECENT = replace(ACTING, orders=(Order(at=NOW - STEP, wanted_nodes=8, desired_no
         ),
         pytest.param(Reason.MAX_NODES, situation(), 30, 20, id="maximum"),
         pytest.param(Reason.AUTOSCALER_MAX, situation(state=state(10, autoscaled_to=12)), 15, 12, id="autoscaler"),
+        pytest.param(Reason.WINDOW_FLOOR, situation(pool=in_window(min_nodes=14)), 3, 14, id="window's floor"),
+        pytest.param(Reason.WINDOW_CEILING, situation(pool=in_window(max_nodes=12)), 15, 12, id="window's ceiling"),
+        pytest.param(Reason.ONLY_GROWTH, situation(pool=in_window(resizes="growth")), 3, 10, id="only growth"),
+        pytest.param(
+            Reason.OVERRIDE_FLOOR, situation(overrides=(override(min_nodes=14),)), 3, 14, id="override's floor"
+        ),
+        pytest.param(
+            Reason.OVERRIDE_CEILING, situation(overrides=(override(max_nodes=8),)), 15, 8, id="override's ceiling"
+        ),
         pytest.param(Reason.REMOVAL_BUDGET, situation(pool=pool()), 3, 6, id="removal budget"),
         pytest.param(Reason.REMOVAL_BUDGET, situation(memory=Memory()), 3, 9, id="removal budget, first hour"),
         pytest.param(Reason.IN_DOUBT, situation(forecast=None), 3, 10, id="doubt"),
